@@ -1,0 +1,291 @@
+#!/usr/bin/env bash
+# A real MySQL without Docker and without touching the host: Debian's server packages, unpacked with their
+# own libc into the cache folder. Linux only; needs no root.
+#
+#   mysql.sh path                      make a server available; print "FLAVOR PROGRAM VERSION"
+#   mysql.sh init DATADIR              create a data directory (users root/root and cdc/cdc); print as above
+#   mysql.sh start DIR PORT [option…]  init DIR/data where it is missing, start on 127.0.0.1:PORT, wait until ready
+#   mysql.sh stop DIR                  shut that server down
+#
+# FLAVOR is mysql or mariadb. PROGRAM takes server options, and never reads an option file of the host.
+# The server is the one named by CDC2LAKE_MYSQLD (a program); else one that is fetched from Debian once; else a
+# mysqld, else a mariadbd on PATH. Debian unstable rolls, so the version is whatever it had at the first use:
+# remove the folder "mysql" in the cache to fetch a newer one.
+set -euo pipefail
+
+CACHE=${XDG_CACHE_HOME:-${HOME:?set HOME or XDG_CACHE_HOME}/.cache}/cdc2lake
+PREFIX=$CACHE/mysql
+SUITE=sid
+
+say() { echo "mysql: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# --- fetch ---------------------------------------------------------------------------------------------
+
+# Mirrors in the order to try: the host's own, then Debian's (plain http too: apt checks signatures, and a
+# machine without ca-certificates can do no better).
+mirrors() {
+  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
+    grep -v '^[[:space:]]*#' | grep -oE 'https?://[^] ]+/debian/?([[:space:]]|$)' | tr -d '[:blank:]' | head -n 1 || true
+  echo https://deb.debian.org/debian
+  echo http://deb.debian.org/debian
+}
+
+# Options that give apt a state of its own under $1, so that no lock, list or package of the host is involved.
+apt_options() {
+  local w=$1
+  mkdir -p "$w"/lists/partial "$w"/cache/archives/partial
+  : >"$w/status"
+  APT=(-q -o Dir::State="$w" -o Dir::State::Lists="$w/lists" -o Dir::State::status="$w/status" -o Dir::Cache="$w/cache"
+    -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
+    -o Acquire::Retries=3 -o APT::Sandbox::User= -o Debug::NoLocking=1 -o APT::Keep-Downloaded-Packages=true
+    -o DPkg::Post-Invoke= -o APT::Update::Post-Invoke= -o APT::Update::Error-Mode=any)
+}
+
+# Print a keyring with Debian's archive keys. Ubuntu has it as a package, signed by keys the host trusts.
+keyring() {
+  local w=$1 k=/usr/share/keyrings/debian-archive-keyring
+  for f in "$k.gpg" "$k.pgp"; do [ -r "$f" ] && { echo "$f"; return; }; done
+  apt_options "$w/keyring"
+  (
+    cd "$w/keyring" || exit 1
+    apt-get -q download debian-archive-keyring ||
+      { apt-get "${APT[@]}" update && apt-get "${APT[@]}" download debian-archive-keyring; }
+  ) >>"$w/log" 2>&1 || return 1
+  dpkg-deb -x "$w"/keyring/debian-archive-keyring_*.deb "$w/keyring" >>"$w/log" 2>&1 || return 1
+  for f in "$w$k.gpg" "$w/keyring$k.gpg" "$w/keyring$k.pgp"; do [ -r "$f" ] && { echo "$f"; return; }; done
+  return 1
+}
+
+# Unpack the server and its libraries into $1/root.
+unpack() {
+  local w=$1/apt root=$1/root arch key mirror packages
+  mkdir -p "$w" "$root"
+  arch=$(dpkg --print-architecture)
+  key=$(keyring "$w") || { echo "no keyring of Debian's archive: install the package debian-archive-keyring" >>"$w/log"; return 1; }
+  for mirror in $(mirrors | awk '!seen[$0]++'); do
+    say "fetching MySQL from $mirror ($SUITE; about 55 MB, once)"
+    rm -rf "$w/state"
+    apt_options "$w/state"
+    echo "deb [arch=$arch signed-by=$key] $mirror $SUITE main" >"$w/sources.list"
+    APT+=(-o APT::Architecture="$arch" -o APT::Architectures="$arch"
+      -o Dir::Etc::SourceList="$w/sources.list" -o Dir::Etc::SourceParts=/dev/null
+      -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null)
+    apt-get "${APT[@]}" update >>"$w/log" 2>&1 || continue
+    # Everything the two packages need, less what only their Perl scripts and the C library's extras use.
+    packages=$(apt-get "${APT[@]}" -s --no-install-recommends install mysql-server-core mysql-client-core 2>>"$w/log" |
+      awk '$1=="Inst"{print $2}' |
+      grep -Ev '^(perl|libperl|libgdbm|libdb5|gcc-|libc-gconv|libcrypt1$|libbz2|openssl-provider)') || continue
+    # shellcheck disable=SC2086 # one word a package
+    (cd "$w/state/cache/archives" && apt-get "${APT[@]}" download $packages) >>"$w/log" 2>&1 || continue
+    for deb in "$w"/state/cache/archives/*.deb; do dpkg-deb -x "$deb" "$root" >>"$w/log" 2>&1 || return 1; done
+    rm -rf "$w/state" "$root"/usr/share/{doc,man,locale,lintian}
+    return 0
+  done
+  return 1
+}
+
+# wrapper FILE COMMAND…: a program that runs COMMAND with its own arguments after it.
+wrapper() {
+  local file=$1
+  shift
+  { echo '#!/bin/sh'; printf 'exec'; printf ' %q' "$@"; echo ' "$@"'; } >"$file"
+  chmod +x "$file"
+}
+
+as_root=()
+[ "$(id -u)" != 0 ] || as_root=(--user=root) # the server refuses root unless told that it is meant
+
+# install_fetched TMP: fetch into TMP, then move it to PREFIX; a fetch that stops half-way leaves no PREFIX.
+install_fetched() {
+  local tmp=$1 lib ld p options
+  for p in apt-get dpkg dpkg-deb; do command -v "$p" >/dev/null || return 1; done
+  unpack "$tmp" || { tail -n 3 "$tmp/apt/log" >&2 || true; return 1; }
+  lib=$(cd "$tmp/root" && echo usr/lib/*-linux-gnu*)
+  ld=$(cd "$tmp/root" && find "$lib" -maxdepth 1 -name 'ld-linux*' | head -n 1)
+  [ -n "$ld" ] || { say "the unpacked packages hold no dynamic loader"; return 1; }
+  mkdir "$tmp/bin"
+  local run=("$PREFIX/root/$ld" --library-path "$PREFIX/root/$lib")
+  options=(--no-defaults "--basedir=$PREFIX/root/usr" "--lc-messages-dir=$PREFIX/root/usr/share/mysql"
+    "--character-sets-dir=$PREFIX/root/usr/share/mysql/charsets" "--plugin-dir=$PREFIX/root/usr/lib/mysql/plugin")
+  wrapper "$tmp/bin/mysqld" "${run[@]}" "$PREFIX/root/usr/sbin/mysqld" "${options[@]}" --mysqlx=OFF
+  for p in mysql mysqladmin mysqldump mysqlbinlog; do
+    wrapper "$tmp/bin/$p" "${run[@]}" "$PREFIX/root/usr/bin/$p" --no-defaults
+  done
+  finish "$tmp" mysql
+}
+
+# install_local TMP PROGRAM: the same wrappers around a server of the host.
+install_local() {
+  local tmp=$1 program=$2 flavor p c
+  flavor=$(flavor_of "$program")
+  mkdir -p "$tmp/bin"
+  if [ "$flavor" = mariadb ]; then
+    wrapper "$tmp/bin/mysqld" "$program" --no-defaults --character-set-server=utf8mb4
+  elif [ -e /etc/apparmor.d/usr.sbin.mysqld ] && [ -x /lib64/ld-linux-x86-64.so.2 ]; then
+    # Ubuntu's profile is attached by path and allows no data directory outside /var/lib/mysql
+    wrapper "$tmp/bin/mysqld" /lib64/ld-linux-x86-64.so.2 "$program" --no-defaults --mysqlx=OFF
+  else
+    wrapper "$tmp/bin/mysqld" "$program" --no-defaults --mysqlx=OFF
+  fi
+  for p in mysql mysqladmin mysqldump mysqlbinlog; do
+    c=$(command -v "$p" || command -v "${p/mysql/mariadb-}") || continue
+    wrapper "$tmp/bin/$p" "$c" --no-defaults
+  done
+  finish "$tmp" "$flavor"
+}
+
+# finish TMP FLAVOR: name the folder and prove that the server runs. The wrappers hold PREFIX, so the proof can
+# only follow the move; the file "complete" is what makes the folder count.
+finish() {
+  local tmp=$1 flavor=$2 version
+  rm -rf "$PREFIX"
+  mv "$tmp" "$PREFIX"
+  version=$("$PREFIX/bin/mysqld" --version 2>"$PREFIX/version.err") ||
+    { cat "$PREFIX/version.err" >&2; say "$PREFIX/bin/mysqld does not run"; return 1; }
+  version=$(sed -E 's/.*Ver ([^ ]+).*/\1/' <<<"$version")
+  echo "$flavor $PREFIX/bin/mysqld $version" >"$PREFIX/complete.tmp"
+  mv "$PREFIX/complete.tmp" "$PREFIX/complete"
+  say "$flavor $version is in $PREFIX"
+}
+
+flavor_of() { case $("$1" --version 2>/dev/null) in *MariaDB*) echo mariadb ;; *) echo mysql ;; esac; }
+
+# ensure: leave a usable server at PREFIX. The lock makes a second first use wait for the first.
+ensure() {
+  local program=''
+  if [ -n "${CDC2LAKE_MYSQLD:-}" ]; then
+    [ -x "$CDC2LAKE_MYSQLD" ] || die "CDC2LAKE_MYSQLD=$CDC2LAKE_MYSQLD is not a program"
+    program=$CDC2LAKE_MYSQLD
+    PREFIX=$CACHE/mysql-$(cksum <<<"$program" | cut -d' ' -f1)
+  fi
+  [ ! -s "$PREFIX/complete" ] || return 0
+  mkdir -p "$CACHE"
+  command -v flock >/dev/null || die "flock is missing: install util-linux"
+  exec 9>"$CACHE/mysql.lock"
+  flock -n 9 || { say "waiting for another process that is making MySQL available"; flock 9; }
+  local tmp=$CACHE/mysql.partial
+  rm -rf "$tmp"
+  mkdir "$tmp"
+  if [ -s "$PREFIX/complete" ]; then
+    :
+  elif [ -n "$program" ]; then
+    install_local "$tmp" "$program"
+  elif [ -n "$(find "$CACHE/mysql-path/complete" -mmin -600 2>/dev/null)" ]; then
+    PREFIX=$CACHE/mysql-path # the fetch failed a short while ago: do not make every run wait for it again
+  elif ! install_fetched "$tmp"; then
+    program=$(PATH=$PATH:/usr/sbin:/usr/local/sbin && { command -v mysqld || command -v mariadbd; }) ||
+      die "no MySQL: the fetch from Debian failed (see above), and there is no mysqld or mariadbd on PATH.
+  Give one: apt-get install debian-archive-keyring (and a way to deb.debian.org), or mysql-server, or
+  mariadb-server-core; or name a running server's administrator in CDC2LAKE_MYSQL_DSN=user:password@tcp(host:port)/"
+    say "could not fetch MySQL (see above); using $program"
+    rm -rf "$tmp"
+    mkdir "$tmp"
+    PREFIX=$CACHE/mysql-path
+    install_local "$tmp" "$program"
+  fi
+  rm -rf "$tmp"
+  exec 9>&-
+}
+
+# --- data directories ----------------------------------------------------------------------------------
+
+# The cdc user has what a replica needs and nothing more, so that tests notice a new requirement.
+init_sql() {
+  cat <<'SQL'
+CREATE USER 'root'@'127.0.0.1' IDENTIFIED BY 'root';
+GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
+CREATE USER 'cdc'@'127.0.0.1' IDENTIFIED BY 'cdc';
+GRANT SELECT, RELOAD, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'cdc'@'127.0.0.1';
+SQL
+}
+
+# make_data FLAVOR PROGRAM DATADIR: initialise, 2 to 10 seconds.
+make_data() {
+  local flavor=$1 program=$2 data=$3 work
+  work=$(mktemp -d "${TMPDIR:-/tmp}/cdc2lake-init.XXXXXX")
+  if [ "$flavor" = mysql ]; then
+    init_sql >"$work/init.sql"
+    "$program" "${as_root[@]}" --datadir="$data" --initialize-insecure --init-file="$work/init.sql" --skip-log-bin \
+      --innodb-redo-log-capacity=8M --innodb-buffer-pool-size=32M --performance-schema=OFF \
+      --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=OFF --log-error="$work/log" >&2 ||
+      { cat "$work/log" >&2; rm -rf "$work"; return 1; }
+  else
+    local installer
+    installer=$(command -v mariadb-install-db || command -v mysql_install_db) ||
+      die "mariadb-install-db is missing: install mariadb-server-core and mariadb-client-core"
+    { echo "USE mysql;"; echo "FLUSH PRIVILEGES;"; init_sql; } >"$work/init.sql"
+    "$installer" --no-defaults --datadir="$data" --auth-root-authentication-method=normal --skip-test-db "${as_root[@]}" \
+      >"$work/log" 2>&1 && "$program" "${as_root[@]}" --datadir="$data" --bootstrap <"$work/init.sql" >>"$work/log" 2>&1 ||
+      { cat "$work/log" >&2; rm -rf "$work"; return 1; }
+  fi
+  rm -rf "$work"
+}
+
+# init DATADIR: a copy of a data directory that is made once per server version.
+init() {
+  local data=$1 flavor program version template
+  ensure
+  read -r flavor program version <"$PREFIX/complete"
+  template=$CACHE/mysql-data-$flavor-$version-$({ init_sql; declare -f make_data; } | cksum | cut -d' ' -f1)
+  if [ ! -d "$template" ]; then
+    exec 9>"$CACHE/mysql.lock"
+    flock 9
+    if [ ! -d "$template" ]; then
+      say "initialising a data directory for $flavor $version (once)"
+      rm -rf "$template.partial"
+      make_data "$flavor" "$program" "$template.partial"
+      rm -f "$template.partial/auto.cnf" # the server's uuid: every copy must make its own
+      mv "$template.partial" "$template"
+    fi
+    exec 9>&-
+  fi
+  mkdir -p "$(dirname "$data")"
+  rm -rf "$data.partial"
+  cp -r --reflink=auto --sparse=auto "$template" "$data.partial"
+  mv "$data.partial" "$data"
+}
+
+start() {
+  local dir=$1 port=$2 flavor program version i
+  shift 2
+  mkdir -p "$dir"
+  dir=$(cd "$dir" && pwd)
+  [ ${#dir} -lt 90 ] || die "$dir is too long: a unix socket's path may have 107 characters; choose a shorter folder"
+  ensure
+  read -r flavor program version <"$PREFIX/complete"
+  [ -d "$dir/data" ] || init "$dir/data"
+  local options=(--log-bin=binlog --binlog-format=ROW --binlog-row-image=FULL --binlog-row-metadata=FULL --sync-binlog=0
+    --innodb-flush-log-at-trx-commit=2 --innodb-buffer-pool-size=128M --secure-file-priv= --local-infile=1)
+  [ "$flavor" != mysql ] || options+=(--gtid-mode=ON --enforce-gtid-consistency=ON --performance-schema=OFF)
+  nohup "$program" "${as_root[@]}" --datadir="$dir/data" --bind-address=127.0.0.1 --port="$port" --socket="$dir/mysqld.sock" \
+    --pid-file="$dir/mysqld.pid" --server-id="$port" "${options[@]}" "$@" >"$dir/mysqld.log" 2>&1 </dev/null &
+  local pid=$!
+  for ((i = 0; i < 600; i++)); do
+    kill -0 $pid 2>/dev/null || { tail -n 20 "$dir/mysqld.log" >&2; die "the server stopped; its log is $dir/mysqld.log"; }
+    if grep -q 'ready for connections' "$dir/mysqld.log"; then
+      echo "$flavor $version, process $pid, root:root@tcp(127.0.0.1:$port)/, socket $dir/mysqld.sock"
+      return
+    fi
+    sleep 0.1
+  done
+  kill $pid
+  die "the server was not ready within a minute; its log is $dir/mysqld.log"
+}
+
+stop() {
+  local pid
+  pid=$(cat "$1/mysqld.pid" 2>/dev/null) || die "no server runs in $1"
+  kill "$pid"
+  tail --pid="$pid" -f /dev/null
+}
+
+usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2; }
+
+case "${1:-}:$#" in
+  path:1) ensure; cat "$PREFIX/complete" ;;
+  init:2) init "$2"; cat "$PREFIX/complete" ;;
+  start:[3-9] | start:[1-9][0-9]) shift; start "$@" ;;
+  stop:2) stop "$2" ;;
+  *) usage ;;
+esac
