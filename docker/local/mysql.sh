@@ -4,7 +4,8 @@
 #
 #   mysql.sh path                      make a server available; print "FLAVOR PROGRAM VERSION"
 #   mysql.sh init DATADIR              create a data directory (users root/root and cdc/cdc); print as above
-#   mysql.sh start DIR PORT [option…]  init DIR/data where it is missing, start on 127.0.0.1:PORT, wait until ready
+#   mysql.sh run DIR PORT [option…]    init DIR/data where it is missing, run in the foreground on 127.0.0.1:PORT
+#   mysql.sh start DIR PORT [option…]  the same in the background; returns when the server is ready
 #   mysql.sh stop DIR                  shut that server down
 #
 # FLAVOR is mysql or mariadb. PROGRAM takes server options, and never reads an option file of the host.
@@ -246,25 +247,40 @@ init() {
   mv "$data.partial" "$data"
 }
 
-start() {
-  local dir=$1 port=$2 flavor program version i
+# run DIR PORT [option…]: small, quick to start, careless of power cuts, and with all that replication wants.
+run() {
+  local dir=$1 port=$2 flavor program version socket
   shift 2
   mkdir -p "$dir"
   dir=$(cd "$dir" && pwd)
-  [ ${#dir} -lt 90 ] || die "$dir is too long: a unix socket's path may have 107 characters; choose a shorter folder"
   ensure
   read -r flavor program version <"$PREFIX/complete"
   [ -d "$dir/data" ] || init "$dir/data"
-  local options=(--log-bin=binlog --binlog-format=ROW --binlog-row-image=FULL --binlog-row-metadata=FULL --sync-binlog=0
-    --innodb-flush-log-at-trx-commit=2 --innodb-buffer-pool-size=128M --secure-file-priv= --local-infile=1)
-  [ "$flavor" != mysql ] || options+=(--gtid-mode=ON --enforce-gtid-consistency=ON --performance-schema=OFF)
-  nohup "$program" "${as_root[@]}" --datadir="$dir/data" --bind-address=127.0.0.1 --port="$port" --socket="$dir/mysqld.sock" \
-    --pid-file="$dir/mysqld.pid" --server-id="$port" "${options[@]}" "$@" >"$dir/mysqld.log" 2>&1 </dev/null &
-  local pid=$!
+  socket=$dir/mysqld.sock
+  [ ${#socket} -lt 104 ] || socket=/tmp/cdc2lake-mysql-$port.sock # the system allows 107 characters
+  local options=(--log-bin=binlog --binlog-row-image=FULL --binlog-row-metadata=FULL --sync-binlog=0
+    --innodb-flush-log-at-trx-commit=2 --innodb-buffer-pool-size=64M --max-connections=200 --skip-name-resolve
+    --secure-file-priv= --local-infile=1)
+  if [ "$flavor" = mysql ]; then
+    options+=(--gtid-mode=ON --enforce-gtid-consistency=ON --performance-schema=OFF
+      --innodb-redo-log-capacity=64M --innodb-doublewrite=OFF)
+  else
+    options+=(--binlog-format=ROW)
+  fi
+  exec "$program" "${as_root[@]}" --datadir="$dir/data" --bind-address=127.0.0.1 --port="$port" --socket="$socket" \
+    --pid-file="$dir/mysqld.pid" --server-id="$port" "${options[@]}" "$@"
+}
+
+start() {
+  local dir=$1 port=$2 pid i
+  ensure
+  mkdir -p "$dir"
+  nohup "$0" run "$@" >"$dir/mysqld.log" 2>&1 </dev/null &
+  pid=$!
   for ((i = 0; i < 600; i++)); do
     kill -0 $pid 2>/dev/null || { tail -n 20 "$dir/mysqld.log" >&2; die "the server stopped; its log is $dir/mysqld.log"; }
-    if grep -q 'ready for connections' "$dir/mysqld.log"; then
-      echo "$flavor $version, process $pid, root:root@tcp(127.0.0.1:$port)/, socket $dir/mysqld.sock"
+    if grep -q "ready for connections.* port: $port" "$dir/mysqld.log"; then
+      echo "process $pid, root:root@tcp(127.0.0.1:$port)/"
       return
     fi
     sleep 0.1
@@ -285,6 +301,7 @@ usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2; }
 case "${1:-}:$#" in
   path:1) ensure; cat "$PREFIX/complete" ;;
   init:2) init "$2"; cat "$PREFIX/complete" ;;
+  run:[3-9] | run:[1-9][0-9]) shift; run "$@" ;;
   start:[3-9] | start:[1-9][0-9]) shift; start "$@" ;;
   stop:2) stop "$2" ;;
   *) usage ;;
