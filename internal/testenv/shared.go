@@ -176,3 +176,11 @@ func (w wrapped) Run() int {
 func Shutdown() error {
 	return errors.Join(sharedMySQL.stop(), sharedS3.stop(), sharedPostgreSQL.stop())
 }
+
+// Slow skips a test that takes too long for every change, unless CDC2LAKE_TEST_ALL is set (make test-all).
+func Slow(t testing.TB) {
+	t.Helper()
+	if os.Getenv("CDC2LAKE_TEST_ALL") == "" {
+		t.Skip("slow: runs with CDC2LAKE_TEST_ALL=1 (make test-all)")
+	}
+}
