@@ -33,6 +33,7 @@ type Envelope struct {
 	K          uint64      // KindBarrier, KindComplete
 	Batch      *cdc.Batch  // KindBatch
 	Rows       []int32     // KindBatch: selected rows; nil means all
+	Chunk      cdc.Chunk   // KindBatch of a load: the chunk it belongs to
 	Table      cdc.TableID // KindPause, KindLive
 	Schema     *cdc.SchemaChange
 }

@@ -1,0 +1,272 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/stream/checkpoint"
+)
+
+// generation is one attempt to run: recovery, then the operators until one of them fails.
+type generation struct {
+	*runner
+	chain     *checkpoint.Chain
+	requests  []checkpoint.Request
+	tables    []*table
+	byID      map[cdc.TableID]*table
+	completed bool // a checkpoint of this generation is complete
+
+	events chan any
+	queues *Queues
+	log    *logInput
+	loads  *loads
+	cancel context.CancelCauseFunc
+}
+
+// table is what the coordinator keeps of a table.
+type table struct {
+	id       cdc.TableID
+	schema   *cdc.Schema
+	entry    cdc.Entry
+	load     cdc.LoadState
+	replace  bool // its next part takes the place of everything
+	reloaded *checkpoint.Request
+	ahead    bool // its position is beyond the stream's
+}
+
+func (t *table) paused() bool { return t.entry.Paused != nil }
+
+func (g *generation) run(ctx context.Context) error {
+	starts, err := g.recover(ctx)
+	if err != nil {
+		return err
+	}
+	return g.operate(ctx, starts)
+}
+
+// recover takes a generation and brings every table to where it goes on (steps 1 to 5).
+func (g *generation) recover(ctx context.Context) ([]cdc.TableStart, error) {
+	o := &g.o
+	discovered, err := o.Source.Discover(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("discover tables: %w", err)
+	}
+	started, err := checkpoint.Start(ctx, o.Store, time.Now, func(ctx context.Context, named []cdc.TableID) (map[cdc.TableID]cdc.TableMarkers, error) {
+		for _, d := range discovered {
+			if !slices.Contains(named, d.Table) {
+				named = append(named, d.Table)
+			}
+		}
+		return o.Sink.Markers(ctx, named)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take a generation: %w", err)
+	}
+	g.chain = started.Chain
+	gen := g.chain.Generation()
+	if started.Lost {
+		o.Logger.Warn("the checkpoint store was lost or is older than the tables: going on from the tables' markers", "epoch", gen.Epoch)
+	}
+	if err := g.finish(ctx, started); err != nil {
+		return nil, err
+	}
+	if g.requests, err = o.Store.Reloads(ctx); err != nil {
+		return nil, err
+	}
+	reqs := g.tableRequests(discovered, started.Entries)
+	starts, err := o.Sink.CatchUp(ctx, gen, reqs)
+	if err != nil {
+		return nil, fmt.Errorf("catch up with the tables: %w", err)
+	}
+	g.adopt(discovered, started.Entries, starts)
+	o.Observer.generation(gen, starts)
+	o.Logger.Info("generation begins", "epoch", gen.Epoch, "generation", gen.Number, "tables", len(g.tables))
+	return starts, nil
+}
+
+// finish commits what the last decided record still lacks (step 4). Tables that are paused get nothing.
+func (g *generation) finish(ctx context.Context, s *checkpoint.Started) error {
+	if s.Last == nil {
+		return nil
+	}
+	parts := map[cdc.TableID]cdc.Part{}
+	for t, p := range s.Last.Parts {
+		if s.Entries[t].Paused == nil {
+			parts[t] = p
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	outcomes, err := g.o.Sink.Commit(ctx, g.chain.Generation(), s.Last.ID(), parts)
+	if err != nil {
+		return fmt.Errorf("finish checkpoint %d: %w", s.Last.N, err)
+	}
+	for t, out := range outcomes {
+		if out == cdc.Void {
+			g.o.Logger.Warn("the table was changed by somebody else; its part of the last checkpoint is replayed", "table", t, "checkpoint", s.Last.N)
+		}
+	}
+	return nil
+}
+
+// tableRequests joins what the source has with what the records say.
+func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.TableID]cdc.Entry) []cdc.TableRequest {
+	now := time.Now().UnixMicro()
+	var out []cdc.TableRequest
+	for i := range discovered {
+		d := &discovered[i]
+		req := cdc.TableRequest{Discovered: d}
+		reload := g.request(d.Table) != nil && d.Err == nil
+		if reload {
+			delete(g.pauses, d.Table)
+		}
+		e, known := entries[d.Table]
+		if known && e.ID.K == 0 && e.Paused != nil {
+			known = false // it was refused before it ever had data: it joins as new once it can
+		}
+		switch {
+		case known:
+			switch p := g.pauses[d.Table]; {
+			case reload:
+				e.Paused = nil
+			case e.Paused == nil && p != nil:
+				e.Paused = cdc.PauseOf(p, now)
+			case e.Paused == nil && d.Err != nil:
+				e.Paused = cdc.PauseOf(d.Err, now)
+			}
+			req.Entry = &e
+		case d.Err != nil || g.pauses[d.Table] != nil:
+			continue // never replicated, and cannot be
+		}
+		req.Reload = reload
+		out = append(out, req)
+	}
+	return out
+}
+
+func (g *generation) request(t cdc.TableID) *checkpoint.Request {
+	for i := range g.requests {
+		if g.requests[i].Table == t {
+			return &g.requests[i]
+		}
+	}
+	return nil
+}
+
+// adopt makes the coordinator's view of the tables.
+func (g *generation) adopt(discovered []cdc.Discovered, entries map[cdc.TableID]cdc.Entry, starts []cdc.TableStart) {
+	g.byID = map[cdc.TableID]*table{}
+	now := time.Now().UnixMicro()
+	for _, s := range starts {
+		t := &table{id: s.Table, schema: s.Schema, entry: s.Entry, load: s.Load, replace: s.Reload}
+		t.entry.Position, t.entry.Paused = s.Position, s.Paused
+		if s.Reload {
+			t.reloaded = g.request(s.Table)
+		}
+		g.byID[s.Table] = t
+		g.tables = append(g.tables, t)
+	}
+	for _, d := range discovered { // refused by name: shown, and nothing else
+		err := d.Err
+		if p := g.pauses[d.Table]; err == nil {
+			err = p
+		}
+		if g.byID[d.Table] != nil || err == nil {
+			continue
+		}
+		t := &table{id: d.Table, entry: cdc.Entry{Paused: cdc.PauseOf(err, now)}}
+		if old := entries[d.Table].Paused; old != nil && old.Code == t.entry.Paused.Code {
+			t.entry.Paused.Since = old.Since
+		}
+		g.byID[d.Table] = t
+		g.tables = append(g.tables, t)
+		g.o.Logger.Error("table refused", "table", d.Table, "code", err.Code.Name, "err", err, "remedy", err.Remedy())
+	}
+	for id, e := range entries { // gone from the source: kept in the records, so that its return is noticed
+		if g.byID[id] != nil || e.ID.K == 0 {
+			continue
+		}
+		if e.Paused == nil {
+			e.Paused = cdc.PauseOf(&cdc.Error{Code: CodeGone, Table: id, Msg: "the table is not in the source, or no longer selected"}, now)
+			g.o.Logger.Error("table paused", "table", id, "code", CodeGone.Name, "remedy", CodeGone.Remedy)
+		}
+		t := &table{id: id, entry: e}
+		g.byID[id] = t
+		g.tables = append(g.tables, t)
+	}
+	slices.SortFunc(g.tables, func(a, b *table) int {
+		if a.id.Less(b.id) {
+			return -1
+		}
+		return 1
+	})
+}
+
+// operate runs the operators until ctx ends or one fails.
+func (g *generation) operate(outer context.Context, starts []cdc.TableStart) error {
+	o := &g.o
+	active := slices.DeleteFunc(slices.Clone(starts), func(s cdc.TableStart) bool { return s.Paused != nil })
+	// The operators outlive outer until the last checkpoint is complete.
+	base, cancel := context.WithCancelCause(context.WithoutCancel(outer))
+	defer cancel(nil)
+	g.cancel = cancel
+	group, ctx := errgroup.WithContext(base)
+	g.events = make(chan any, 256)
+	g.queues = NewQueues(numInputs, len(o.Groups), o.QueueBytes)
+	post := func(e any) {
+		select {
+		case g.events <- e:
+		case <-ctx.Done():
+		}
+	}
+	gen := g.chain.Generation().Number
+	g.log = newLogInput(newRouter(g.queues, inputLog, gen, o.Groups), active, post, o.Observer)
+	g.loads = newLoads(o.Source.Loader(), g.log, newRouter(g.queues, inputLoad, gen, o.Groups), active, o.Readers, post, o.Observer)
+	for slot := range o.Groups {
+		w, err := o.Sink.Shard(slot)
+		if err != nil {
+			cancel(err)
+			return errors.Join(fmt.Errorf("open shard %d: %w", slot, err), group.Wait())
+		}
+		s := &shard{slot: slot, ex: g.queues, w: w, obs: o.Observer, versions: map[cdc.TableID]int{}, ack: func(a ack) { post(a) }, spawn: func(f func() error) { group.Go(f) }}
+		for _, st := range active {
+			s.versions[st.Table] = st.Schema.Version
+			if st.Load.Phase == cdc.LoadDone {
+				w.Live(st.Table)
+			}
+		}
+		group.Go(func() error { return s.run(ctx) })
+	}
+	if len(active) > 0 {
+		group.Go(func() error {
+			from := make([]cdc.Start, len(active))
+			for i, s := range active {
+				from[i] = cdc.Start{Schema: s.Schema, Position: s.Position}
+			}
+			if err := o.Source.Follow(ctx, from, g.log); err != nil {
+				return fmt.Errorf("follow the log: %w", err)
+			}
+			return context.Cause(ctx)
+		})
+		group.Go(func() error { return g.loads.run(ctx) })
+	}
+	group.Go(func() error { return g.coordinate(ctx, outer, len(active) > 0, group.Go) })
+	err := group.Wait()
+	if errors.Is(err, errEnded) {
+		return nil
+	}
+	if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && cause != nil {
+		err = cause
+	}
+	return err
+}
+
+// errEnded ends the operators after the last checkpoint.
+var errEnded = errors.New("ended")

@@ -1,0 +1,125 @@
+package stream
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+// logInput is what the source writes the log to: input 0 of every slot.
+type logInput struct {
+	router *router
+	due    chan uint64
+	post   func(any)
+	obs    *Observer
+
+	rows, bytes atomic.Int64 // handed on since the coordinator last looked
+
+	mu      sync.Mutex                  // guards schemas, pauses, live
+	schemas map[cdc.TableID]*cdc.Schema // current definitions
+	live    []cdc.TableID               // loads that are done, to be told to the slots
+	changed map[cdc.TableID]*cdc.Schema // since the last barrier
+	paused  map[cdc.TableID]*cdc.Error  // since the last barrier
+}
+
+// logBarrier is what input 0 knows at barrier k.
+type logBarrier struct {
+	k       uint64
+	at      cdc.Boundary
+	schemas map[cdc.TableID]*cdc.Schema // definitions that changed since the barrier before
+	paused  map[cdc.TableID]*cdc.Error  // tables that are followed no further
+}
+
+func newLogInput(r *router, starts []cdc.TableStart, post func(any), obs *Observer) *logInput {
+	l := &logInput{router: r, due: make(chan uint64, 1), post: post, obs: obs, schemas: map[cdc.TableID]*cdc.Schema{}}
+	for _, s := range starts {
+		l.schemas[s.Table] = s.Schema
+	}
+	return l
+}
+
+// schema returns the table's definition as the log has it now.
+func (l *logInput) schema(t cdc.TableID) *cdc.Schema {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.schemas[t]
+}
+
+// markLive has the slots told, in order with the log, that the tables' loads are done.
+func (l *logInput) markLive(t cdc.TableID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.live = append(l.live, t)
+}
+
+// Batch implements cdc.LogEmitter.
+func (l *logInput) Batch(ctx context.Context, b *cdc.Batch) error {
+	if b.N == 0 {
+		b.Release()
+		return nil
+	}
+	l.rows.Add(int64(b.N))
+	l.bytes.Add(int64(b.Bytes()))
+	t := time.Now()
+	err := l.router.batch(ctx, b, cdc.Chunk{})
+	l.obs.blocked("log", time.Since(t))
+	return err
+}
+
+// Schema implements cdc.LogEmitter.
+func (l *logInput) Schema(ctx context.Context, c cdc.SchemaChange) error {
+	l.mu.Lock()
+	l.schemas[c.Schema.Table] = c.Schema
+	if l.changed == nil {
+		l.changed = map[cdc.TableID]*cdc.Schema{}
+	}
+	l.changed[c.Schema.Table] = c.Schema
+	l.mu.Unlock()
+	return l.router.all(ctx, Envelope{Kind: KindSchema, Schema: &c})
+}
+
+// Pause implements cdc.LogEmitter.
+func (l *logInput) Pause(ctx context.Context, t cdc.TableID, reason *cdc.Error) error {
+	l.mu.Lock()
+	if l.paused == nil {
+		l.paused = map[cdc.TableID]*cdc.Error{}
+	}
+	if l.paused[t] == nil {
+		l.paused[t] = reason
+	}
+	l.mu.Unlock()
+	l.post(pauseSeen{t, reason})
+	return l.router.all(ctx, Envelope{Kind: KindPause, Table: t})
+}
+
+// Due implements cdc.LogEmitter.
+func (l *logInput) Due() <-chan uint64 { return l.due }
+
+// Barrier implements cdc.LogEmitter.
+func (l *logInput) Barrier(ctx context.Context, k uint64, at cdc.Boundary) error {
+	l.mu.Lock()
+	b := logBarrier{k: k, at: at, schemas: l.changed, paused: l.paused}
+	l.changed, l.paused = nil, nil
+	live := l.live
+	l.live = nil
+	l.mu.Unlock()
+	if err := l.router.all(ctx, Envelope{Kind: KindBarrier, K: k}); err != nil {
+		return err
+	}
+	for _, t := range live {
+		if err := l.router.all(ctx, Envelope{Kind: KindLive, Table: t}); err != nil {
+			return err
+		}
+	}
+	l.post(b)
+	l.obs.boundary(at)
+	return nil
+}
+
+// Progress implements cdc.LogEmitter.
+func (l *logInput) Progress(at cdc.Boundary) { l.obs.boundary(at) }
+
+var _ cdc.LogEmitter = (*logInput)(nil)

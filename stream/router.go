@@ -1,0 +1,78 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+// router sends an input's envelopes to the slots that own their keys. It is used by one goroutine at a time.
+type router struct {
+	ex     Exchange
+	input  int
+	gen    uint64
+	slots  int
+	slotOf []uint8 // slot of each key group
+	sel    [][]int32
+}
+
+func newRouter(ex Exchange, input int, gen uint64, groups []cdc.GroupRange) *router {
+	r := &router{ex: ex, input: input, gen: gen, slots: len(groups), sel: make([][]int32, len(groups))}
+	r.slotOf = make([]uint8, groups[0].Of)
+	for s, g := range groups {
+		for i := g.From; i < g.To; i++ {
+			r.slotOf[i] = uint8(s)
+		}
+	}
+	return r
+}
+
+// batch sends each slot the rows whose keys it owns; the batch itself is shared. It takes over the caller's reference.
+func (r *router) batch(ctx context.Context, b *cdc.Batch, c cdc.Chunk) error {
+	if r.slots == 1 {
+		return r.ex.Send(ctx, 0, Envelope{Generation: r.gen, Input: r.input, Kind: KindBatch, Batch: b, Chunk: c})
+	}
+	for i := range r.sel {
+		r.sel[i] = make([]int32, 0, b.N/r.slots+b.N/8+16)
+	}
+	n := len(r.slotOf)
+	for i, hi := range b.KeyHi[:b.N] {
+		s := r.slotOf[cdc.Group(hi, n)]
+		r.sel[s] = append(r.sel[s], int32(i))
+	}
+	to := 0
+	for _, rows := range r.sel {
+		if len(rows) > 0 {
+			to++
+		}
+	}
+	if to == 0 {
+		b.Release()
+		return nil
+	}
+	b.Retain(to - 1)
+	for s, rows := range r.sel {
+		if len(rows) == 0 {
+			continue
+		}
+		e := Envelope{Generation: r.gen, Input: r.input, Kind: KindBatch, Batch: b, Chunk: c}
+		if len(rows) < b.N {
+			e.Rows = rows
+		}
+		if err := r.ex.Send(ctx, s, e); err != nil {
+			return err // the generation ends; what is not released goes to the collector
+		}
+	}
+	return nil
+}
+
+// all sends an envelope without rows to every slot. It never waits (see Queues).
+func (r *router) all(ctx context.Context, e Envelope) error {
+	e.Generation, e.Input = r.gen, r.input
+	for s := range r.slots {
+		if err := r.ex.Send(ctx, s, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+// Run runs a pipeline until ctx ends, or until an error that no restart can mend (classes Fatal and Fenced). When ctx ends
+// it takes one last checkpoint, for at most StopTimeout, and returns nil. Any other error ends the generation only: after a
+// growing delay the next one goes on from the last complete checkpoint.
+func Run(ctx context.Context, o Options) error {
+	o.setDefaults()
+	r := &runner{o: o, pauses: map[cdc.TableID]*cdc.Error{}}
+	delay := minDelay
+	for {
+		g := &generation{runner: r}
+		err := g.run(ctx)
+		if ctx.Err() != nil {
+			if err != nil && !errors.Is(err, context.Canceled) {
+				o.Logger.Warn("stopped before the last checkpoint was complete; the next start goes on from the one before", "err", err)
+			}
+			return nil
+		}
+		e := cdc.AsError(err)
+		switch {
+		case err == nil, errors.Is(err, errAgain):
+			delay = minDelay
+			o.Logger.Info("starting a new generation", "reason", err)
+			continue
+		case e != nil && e.Code.Class == cdc.TablePaused && e.Table != (cdc.TableID{}):
+			// The next generation goes on without the table.
+			r.pauses[e.Table] = e
+			o.Logger.Error("table paused", "table", e.Table, "code", e.Code.Name, "err", e, "remedy", e.Remedy())
+			o.Observer.restart(err, 0)
+			continue
+		case cdc.ClassOf(err) == cdc.Fatal || cdc.ClassOf(err) == cdc.Fenced || e != nil && e.Code.Class == cdc.TablePaused:
+			return err
+		}
+		if g.completed {
+			delay = minDelay
+		}
+		// Jitter, so that two supervised processes do not fence each other in step for ever.
+		d := delay + rand.N(delay/2)
+		o.Logger.Warn("restarting from the last checkpoint", "err", err, "in", d.Round(time.Millisecond))
+		o.Observer.restart(err, d)
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+			return nil
+		}
+		delay = min(2*delay, maxDelay)
+	}
+}
+
+const (
+	minDelay = 500 * time.Millisecond
+	maxDelay = 30 * time.Second
+)
+
+// runner is what outlives a generation.
+type runner struct {
+	o Options
+	// pauses are tables that a generation found it could not go on with, until a record says so.
+	pauses map[cdc.TableID]*cdc.Error
+}
+
+// errAgain ends a generation because the next one has something new to do at its start.
+var errAgain = errors.New("new generation wanted")
+
+type againError struct{ why string }
+
+func (e againError) Error() string        { return e.why }
+func (e againError) Is(target error) bool { return target == errAgain }

@@ -1,0 +1,167 @@
+package state
+
+import "github.com/cdc2lake/cdc2lake/cdc"
+
+// An entry is words in native byte order: Hi, Loc for exact tables; Hi, Lo, Loc for hashed ones. A location of None is a
+// tombstone: the key was deleted, whatever is below.
+const (
+	exactWords  = 2
+	hashedWords = 3
+)
+
+func words(exact bool) int {
+	if exact {
+		return exactWords
+	}
+	return hashedWords
+}
+
+// page is the number of entries per fence: 64 keep the fences at one bit a key, and the guess within a page, whose error
+// grows with the square root, within a cache line or two.
+const page = 64
+
+// sorted is an immutable array of entries in ascending order of (Hi, Lo), without duplicates. It lies in memory or in a
+// mapped file.
+type sorted struct {
+	w     int
+	d     []uint64
+	fence []uint64 // Hi of every page-th entry
+}
+
+func makeSorted(w int, d []uint64) sorted {
+	s := sorted{w: w, d: d, fence: make([]uint64, 0, (len(d)/w+page-1)/page)}
+	for i := 0; i < len(d); i += page * w {
+		s.fence = append(s.fence, d[i])
+	}
+	return s
+}
+
+func (s *sorted) len() int { return len(s.d) / s.w }
+
+// lookup resolves the pending ones of the keys, which are sorted. Two passes over small blocks: the first finds every
+// key's likely place from the fences alone and touches it, so that the misses of a block overlap instead of adding up.
+func (s *sorted) lookup(keys []cdc.Key, out []Loc) {
+	n := s.len()
+	if n == 0 || len(keys) == 0 || keys[len(keys)-1].Hi < s.d[0] || keys[0].Hi > s.d[len(s.d)-s.w] {
+		return
+	}
+	const block = 16
+	var at [block]int
+	var touch uint64
+	w, d, fence := s.w, s.d, s.fence
+	last := d[len(d)-w]
+	perHi := float64(len(fence)) / (float64((last-fence[0])>>1) + 1) // fences per two units of Hi
+	f := 0
+	for len(keys) > 0 {
+		m := min(block, len(keys))
+		for j := range m {
+			if out[j] != pending {
+				at[j] = -1
+				continue
+			}
+			hi := keys[j].Hi
+			f = seekFence(fence, f, hi, perHi)
+			a, b, size := fence[f], last, page
+			if f+1 < len(fence) {
+				b = fence[f+1]
+			} else {
+				size = n - f*page
+			}
+			p := f * page
+			if hi > a && b > a {
+				p += min(int(float64(size)*float64(int64((hi-a)>>1))/(float64(int64((b-a)>>1))+1)), size-1)
+			}
+			at[j] = p
+			touch |= d[p*w]
+		}
+		for j := range m {
+			p := at[j]
+			if p < 0 {
+				continue
+			}
+			hi := keys[j].Hi
+			if d[p*w] < hi {
+				for p++; p < n && d[p*w] < hi; p++ {
+				}
+			} else {
+				for ; p > 0 && d[(p-1)*w] >= hi; p-- {
+				}
+			}
+			for ; p < n && d[p*w] == hi; p++ {
+				if w == exactWords || d[p*w+1] == keys[j].Lo {
+					out[j] = Loc(d[p*w+w-1])
+					break
+				}
+			}
+		}
+		keys, out = keys[m:], out[m:]
+	}
+	keepAlive(touch)
+}
+
+//go:noinline
+func keepAlive(uint64) {}
+
+// seekFence returns the last fence below hi, or 0. Fence f is a known one: f is 0, or fence[f] < hi.
+func seekFence(fence []uint64, f int, hi uint64, perHi float64) int {
+	for range 4 {
+		if f+1 >= len(fence) || fence[f+1] >= hi {
+			return f
+		}
+		f++
+	}
+	lo, up := f, len(fence) // fence[lo] < hi; fence[up] >= hi, or up is the end
+	g := min(lo+1+int(float64(int64((hi-fence[lo])>>1))*perHi), up-1)
+	if fence[g] < hi {
+		lo = g
+		for step := 1; lo+step < up; step *= 2 {
+			if fence[lo+step] >= hi {
+				up = lo + step
+				break
+			}
+			lo += step
+		}
+	} else {
+		up = g
+		for step := 1; up-step > lo; step *= 2 {
+			if fence[up-step] < hi {
+				lo = up - step
+				break
+			}
+			up -= step
+		}
+	}
+	for up-lo > 1 {
+		if m := int(uint(lo+up) / 2); fence[m] < hi {
+			lo = m
+		} else {
+			up = m
+		}
+	}
+	return lo
+}
+
+// lowerBound returns the first entry in [from, to) that is not below the key, or to.
+func (s *sorted) lowerBound(from, to int, k cdc.Key) int {
+	for from < to {
+		m := int(uint(from+to) / 2)
+		if s.key(m).less(k) {
+			from = m + 1
+		} else {
+			to = m
+		}
+	}
+	return from
+}
+
+func (s *sorted) key(i int) orderedKey {
+	k := orderedKey{Hi: s.d[i*s.w]}
+	if s.w == hashedWords {
+		k.Lo = s.d[i*s.w+1]
+	}
+	return k
+}
+
+type orderedKey cdc.Key
+
+func (a orderedKey) less(b cdc.Key) bool { return a.Hi < b.Hi || a.Hi == b.Hi && a.Lo < b.Lo }
