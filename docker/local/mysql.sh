@@ -23,24 +23,25 @@ die() { say "$*"; exit 1; }
 
 # --- fetch ---------------------------------------------------------------------------------------------
 
-# Mirrors in the order to try: the host's own, then Debian's (plain http too: apt checks signatures, and a
-# machine without ca-certificates can do no better).
+# Mirrors in the order to try: the host's own, then Debian's. Plain http will do, since apt checks signatures: a
+# machine may have no ca-certificates.
 mirrors() {
   cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
     grep -v '^[[:space:]]*#' | grep -oE 'https?://[^] ]+/debian/?([[:space:]]|$)' | tr -d '[:blank:]' | head -n 1 || true
-  echo https://deb.debian.org/debian
+  [ ! -e /etc/ssl/certs/ca-certificates.crt ] || echo https://deb.debian.org/debian
   echo http://deb.debian.org/debian
 }
 
-# Options that give apt a state of its own under $1, so that no lock, list or package of the host is involved.
+# Options that give apt a state of its own under $1, so that no lock, list or package of the host is involved. A
+# mirror that lags is good enough for a test server; signatures are checked all the same.
 apt_options() {
   local w=$1
   mkdir -p "$w"/lists/partial "$w"/cache/archives/partial
   : >"$w/status"
   APT=(-q -o Dir::State="$w" -o Dir::State::Lists="$w/lists" -o Dir::State::status="$w/status" -o Dir::Cache="$w/cache"
     -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
-    -o Acquire::Retries=3 -o APT::Sandbox::User= -o Debug::NoLocking=1 -o APT::Keep-Downloaded-Packages=true
-    -o DPkg::Post-Invoke= -o APT::Update::Post-Invoke= -o APT::Update::Error-Mode=any)
+    -o Acquire::Retries=3 -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User= -o Debug::NoLocking=1
+    -o APT::Keep-Downloaded-Packages=true -o DPkg::Post-Invoke= -o APT::Update::Post-Invoke= -o APT::Update::Error-Mode=any)
 }
 
 # Print a keyring with Debian's archive keys. Ubuntu has it as a package, signed by keys the host trusts.
@@ -63,7 +64,8 @@ unpack() {
   local w=$1/apt root=$1/root arch key mirror packages
   mkdir -p "$w" "$root"
   arch=$(dpkg --print-architecture)
-  key=$(keyring "$w") || { echo "no keyring of Debian's archive: install the package debian-archive-keyring" >>"$w/log"; return 1; }
+  key=$(keyring "$w") ||
+    { echo "no keyring of Debian's archive: install the package debian-archive-keyring" >>"$w/log"; return 1; }
   for mirror in $(mirrors | awk '!seen[$0]++'); do
     say "fetching MySQL from $mirror ($SUITE; about 55 MB, once)"
     rm -rf "$w/state"
@@ -216,9 +218,10 @@ make_data() {
     installer=$(command -v mariadb-install-db || command -v mysql_install_db) ||
       die "mariadb-install-db is missing: install mariadb-server-core and mariadb-client-core"
     { echo "USE mysql;"; echo "FLUSH PRIVILEGES;"; init_sql; } >"$work/init.sql"
-    "$installer" --no-defaults --datadir="$data" --auth-root-authentication-method=normal --skip-test-db "${as_root[@]}" \
-      >"$work/log" 2>&1 && "$program" "${as_root[@]}" --datadir="$data" --bootstrap <"$work/init.sql" >>"$work/log" 2>&1 ||
-      { cat "$work/log" >&2; rm -rf "$work"; return 1; }
+    {
+      "$installer" --no-defaults --datadir="$data" --auth-root-authentication-method=normal --skip-test-db "${as_root[@]}" &&
+        "$program" "${as_root[@]}" --datadir="$data" --bootstrap <"$work/init.sql"
+    } >"$work/log" 2>&1 || { cat "$work/log" >&2; rm -rf "$work"; return 1; }
   fi
   rm -rf "$work"
 }
@@ -279,7 +282,7 @@ start() {
   pid=$!
   for ((i = 0; i < 600; i++)); do
     kill -0 $pid 2>/dev/null || { tail -n 20 "$dir/mysqld.log" >&2; die "the server stopped; its log is $dir/mysqld.log"; }
-    if grep -q "ready for connections.* port: $port" "$dir/mysqld.log"; then
+    if grep -qs "ready for connections.* port: $port" "$dir/mysqld.log"; then
       echo "process $pid, root:root@tcp(127.0.0.1:$port)/"
       return
     fi

@@ -23,7 +23,8 @@ path() {
     if [ ! -x "$program" ]; then
       echo "s3server: building the local S3 server (versitygw; about a minute, once)" >&2
       # Flags of the caller's environment (-mod, -tags, -race) belong to another module.
-      (cd "$HERE/s3server" && GOFLAGS='' GOWORK=off CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w' -o "$program.partial" .) >&2
+      (cd "$HERE/s3server" && GOFLAGS='' GOWORK=off CGO_ENABLED=0 \
+        go build -trimpath -buildvcs=false -ldflags='-s -w' -o "$program.partial" .) >&2
       find "$CACHE" -name 's3server-*' -mtime +30 -delete
       mv "$program.partial" "$program"
     fi

@@ -60,8 +60,7 @@ func MySQL(ctx context.Context, o MySQLOptions) (*MySQLServer, error) {
 		return nil, fmt.Errorf("mysql: %w", err)
 	}
 	if err := s.Start(ctx); err != nil {
-		s.Stop()
-		return nil, err
+		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
 }
