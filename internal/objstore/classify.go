@@ -58,11 +58,11 @@ func (c *s3Core) classify(ctx context.Context, r request, err error, sent bool) 
 	}
 
 	// A conditional write counts as not executed only where that is certain: nothing was sent,
-	// or the server answered with a refusal (4xx, but for 408, which a proxy may have
-	// invented). Everything else, throttling too, could have come from something in front of
+	// or the server answered with a refusal (3xx, 4xx, but for 408 and 429, which a proxy may
+	// have invented). Everything else, throttling too, could have come from something in front of
 	// the server after the server did its work.
 	if r.conditional && sent {
-		refused := e.Status >= 400 && e.Status < 500 && e.Status != http.StatusRequestTimeout &&
+		refused := e.Status >= 300 && e.Status < 500 && e.Status != http.StatusRequestTimeout &&
 			e.Status != http.StatusTooManyRequests && e.Code != "RequestTimeout"
 		if errors.Is(e.Kind, ErrUnsupported) {
 			refused = true
@@ -93,10 +93,15 @@ func (c *s3Core) classifyAnswer(v *verdict, r request, resp *smithyhttp.Response
 	case "InvalidBucketName":
 		e.Kind, e.Hint = ErrNoBucket, "no bucket can have this name: correct it in the configuration"
 		return
-	case "NoSuchKey", "NotFound", "NoSuchUpload":
+	case "NoSuchKey", "NoSuchUpload", "NoSuchVersion":
 		e.Kind = ErrNotFound
 		return
-	case "InvalidAccessKeyId":
+	case "NotFound": // the SDK's word for a 404 without a body: right for HEAD only, see Stat
+		if r.op == OpStat {
+			e.Kind = ErrNotFound
+			return
+		}
+	case "InvalidAccessKeyId", "XAdminUserNotFound":
 		access("the server does not know the access key: check it, and that the endpoint is the one it belongs to")
 		return
 	case "SignatureDoesNotMatch":
@@ -131,6 +136,9 @@ func (c *s3Core) classifyAnswer(v *verdict, r request, resp *smithyhttp.Response
 		"BadDigest", "XAmzContentSHA256Mismatch":
 		unavailable(false)
 		return
+	case "ObjectParentIsFile", "ExistingObjectIsDirectory", "XMinioParentIsObject", "XMinioObjectExistsAsDirectory":
+		e.Kind, e.Hint = ErrInvalid, "this server cannot hold an object below another"
+		return
 	case "NotImplemented":
 		e.Kind, e.Hint = ErrUnsupported, "use a server that implements this part of S3"
 		return
@@ -142,12 +150,16 @@ func (c *s3Core) classifyAnswer(v *verdict, r request, resp *smithyhttp.Response
 
 	switch s := e.Status; {
 	case s == http.StatusNotFound:
-		e.Kind = ErrNotFound
+		// Not a missing object: S3 says NoSuchKey. A load balancer without a route, versitygw
+		// for an unknown user and others answer 404 too, and a commit protocol that is told
+		// that a record does not exist acts on it.
+		access("this is not S3's answer for a missing object: check the endpoint, and what stands in front of it")
 	case s == http.StatusPreconditionFailed:
 		precondition(e, r.op)
 	case s == http.StatusRequestedRangeNotSatisfiable:
 		e.Kind = ErrChanged // the object is shorter than it was said to be
-	case s == http.StatusConflict:
+	case s == http.StatusConflict && r.conditional:
+		// Servers that name it otherwise.
 		e.Kind, v.retry, v.conflict = ErrUnavailable, true, true
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
 		access("allow " + permission(r.op) + " to these credentials in the bucket's or the user's policy")

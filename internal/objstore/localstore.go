@@ -217,7 +217,7 @@ func (s *localStore) PutIfAbsent(ctx context.Context, key string, body []byte) e
 func (s *localStore) PutIfMatch(ctx context.Context, key, etag string, body []byte) (string, error) {
 	var newTag string
 	err := s.run(ctx, OpPutIfMatch, key, func(path string) (int64, error) {
-		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			return 0, ErrChanged
 		}
 		err := s.withTemp(path, body, func(tmp string) error {

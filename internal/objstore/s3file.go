@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -84,15 +83,17 @@ func (s *s3Store) getRange(ctx context.Context, key, spec, etag string, p []byte
 	}
 	defer out.Body.Close()
 	rg := objectRange{info: Info{Key: key, Modified: aws.ToTime(out.LastModified), ETag: aws.ToString(out.ETag)}}
-	length := aws.ToInt64(out.ContentLength)
-	if out.ContentRange == nil {
-		// The whole object: fine if that is what was asked for.
-		rg.info.Size = length
-		if length > tailSize && length != int64(len(p)) {
+	var length int64
+	if out.ContentRange != nil {
+		if rg.off, length, rg.info.Size, err = parseContentRange(*out.ContentRange); err != nil {
+			return nil, rg, err
+		}
+	} else { // the whole object: fine if that is what was asked for
+		if out.ContentLength == nil || *out.ContentLength > tailSize && *out.ContentLength != int64(len(p)) {
 			return nil, rg, fmt.Errorf("%w: the server ignores range requests", ErrUnsupported)
 		}
-	} else if rg.off, rg.info.Size, err = parseContentRange(*out.ContentRange); err != nil {
-		return nil, rg, err
+		length = *out.ContentLength
+		rg.info.Size = length
 	}
 	if p == nil {
 		p = make([]byte, length)
@@ -106,18 +107,10 @@ func (s *s3Store) getRange(ctx context.Context, key, spec, etag string, p []byte
 }
 
 // parseContentRange takes apart "bytes 0-9/100".
-func parseContentRange(h string) (off, size int64, err error) {
-	rest, ok := strings.CutPrefix(h, "bytes ")
-	span, total, ok2 := strings.Cut(rest, "/")
-	first, _, ok3 := strings.Cut(span, "-")
-	if ok && ok2 && ok3 {
-		off, err = strconv.ParseInt(first, 10, 64)
-		if err == nil {
-			size, err = strconv.ParseInt(total, 10, 64)
-		}
-		if err == nil {
-			return off, size, nil
-		}
+func parseContentRange(h string) (off, length, size int64, err error) {
+	var last int64
+	if n, err := fmt.Sscanf(h, "bytes %d-%d/%d", &off, &last, &size); err != nil || n != 3 || off < 0 || last < off || size <= last {
+		return 0, 0, 0, fmt.Errorf("%w: Content-Range %q", ErrUnsupported, h)
 	}
-	return 0, 0, fmt.Errorf("%w: Content-Range %q", ErrUnsupported, h)
+	return off, last - off + 1, size, nil
 }

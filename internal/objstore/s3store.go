@@ -76,7 +76,25 @@ func readAll(r io.Reader, length *int64) ([]byte, error) {
 	return body, err
 }
 
+// Stat asks with HEAD, whose answers have no body and so no error code: a 404 can be a missing
+// bucket, an unknown user, a proxy. Before it says that there is no object, it asks again
+// with a GET.
 func (s *s3Store) Stat(ctx context.Context, key string) (Info, error) {
+	info, err := s.head(ctx, key)
+	if !errors.Is(err, ErrNotFound) {
+		return info, err
+	}
+	err = s.do(ctx, OpGetRange, key, func(ctx context.Context) (int64, error) {
+		_, _, err := s.getRange(ctx, key, "bytes=0-0", "", nil)
+		return 0, err
+	})
+	if err == nil || errors.Is(err, ErrChanged) { // there now, perhaps empty
+		return s.head(ctx, key)
+	}
+	return Info{}, err
+}
+
+func (s *s3Store) head(ctx context.Context, key string) (Info, error) {
 	var info Info
 	err := s.do(ctx, OpStat, key, func(ctx context.Context) (int64, error) {
 		out, err := s.core.api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: s.key(key)})

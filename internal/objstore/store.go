@@ -35,7 +35,8 @@ type Store interface {
 
 	// PutIfAbsent writes an object unless one exists. Of any number of concurrent callers
 	// exactly one succeeds; the others get ErrExists. ErrUnknown means that it may or may not
-	// have been written, now or (a request still under way) later: read to find out.
+	// have been written, now or (a request still under way) later: read to find out. Any other
+	// error (ErrUnavailable, ErrAccess, a context that ended early) means: not written.
 	PutIfAbsent(ctx context.Context, key string, body []byte) error
 
 	// PutIfMatch replaces an object if its ETag is still etag, and returns the new ETag.

@@ -19,11 +19,11 @@ type sweeper interface {
 	sweepUploads(ctx context.Context, prefix string, before time.Time) (int, error)
 }
 
-// SweepUploads removes what crashed processes left of uploads below a key prefix (empty,
-// or ending in a slash), if they
-// began (on a file system: were last written) before a point in time, and returns their
-// number. That must be well before the start of any upload still running: an upload that is
-// swept fails at its Close. ErrUnsupported for Stores of other packages.
+// SweepUploads removes what crashed processes left of uploads below a key prefix (empty, or
+// ending in a slash), if they began (on a file system: were last written) before a point in
+// time, and returns their number. That must be well before the start of any upload still
+// running: an upload that is swept fails at its Close. ErrUnsupported for Stores of other
+// packages.
 func SweepUploads(ctx context.Context, s Store, prefix string, before time.Time) (int, error) {
 	if sw, ok := s.(sweeper); ok {
 		return sw.sweepUploads(ctx, prefix, before)
