@@ -34,18 +34,9 @@ func parse(text []byte, cfg *Config, p *problems, env func(string) (string, bool
 		p.add(0, "", fmt.Sprintf("the file has %d bytes, at most %d are read", len(text), maxFileBytes), "")
 		return
 	}
-	file, err := parser.ParseBytes(text, 0)
+	file, line, err := parseYAML(text)
 	if err != nil {
-		line, msg := 0, err.Error()
-		var se *yaml.SyntaxError
-		if errors.As(err, &se) {
-			msg = se.Message
-			if se.Token != nil && se.Token.Position != nil {
-				line = se.Token.Position.Line
-			}
-		}
-		// Only the message: the library's full text quotes the lines around, where a password may stand.
-		p.add(line, "", "not valid YAML: "+firstLine(msg), "")
+		p.add(line, "", "not valid YAML: "+err.Error(), "")
 		return
 	}
 	var body ast.Node
@@ -66,6 +57,29 @@ func parse(text []byte, cfg *Config, p *problems, env func(string) (string, bool
 	d := &decoder{problems: p, lines: map[string]int{}, env: env}
 	d.node(body, reflect.ValueOf(cfg).Elem(), "", 0)
 	cfg.lines = d.lines
+}
+
+// parseYAML returns the line of a syntax error. Of the library's error only the message is used: the full text quotes the
+// lines around it, where a password may stand (and panics where there is no line). The parser itself is known to panic on
+// some malformed files.
+func parseYAML(text []byte) (file *ast.File, line int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			file, line, err = nil, 0, errors.New("the parser cannot make sense of it")
+		}
+	}()
+	file, err = parser.ParseBytes(text, 0)
+	if err == nil {
+		return file, 0, nil
+	}
+	var se *yaml.SyntaxError
+	if !errors.As(err, &se) {
+		return nil, 0, errors.New(firstLine(err.Error()))
+	}
+	if se.Token != nil && se.Token.Position != nil {
+		line = se.Token.Position.Line
+	}
+	return nil, line, errors.New(firstLine(se.Message))
 }
 
 func firstLine(s string) string {
