@@ -33,3 +33,7 @@ func diskError(err error, format string, args ...any) error {
 func internal(t cdc.TableID, format string, args ...any) error {
 	return cdc.Errorf(cdc.CodeInternal, t, format, args...)
 }
+
+func lockedError(dir string) error {
+	return &cdc.Error{Code: CodeLocked, Msg: "state directory " + dir}
+}

@@ -23,10 +23,9 @@ import (
 // older checkpoint, with the meta of that checkpoint. The log is written anew, to another file that takes its name, when
 // it is opened and when it has grown.
 const (
-	manifestMagic   = 0x31304e414d533243 // "C2SMAN01": the last two digits are the format's version
-	manifestName    = "manifest"
-	manifestMaxEdit = 1 << 30
-	manifestSlack   = 1 << 20 // rewrite when edits outgrow the first by this and its own size
+	manifestMagic = 0x31304e414d533243 // "C2SMAN01": the last two digits are the format's version
+	manifestName  = "manifest"
+	manifestSlack = 1 << 20 // rewrite when edits outgrow the first by this and its own size
 )
 
 // tableState is what the manifest holds of a table.
@@ -221,58 +220,24 @@ type manifest struct {
 	broken bool  // the log's end is in doubt: write it anew
 }
 
-// commit applies an edit and writes it. On an error the edit does not count.
+// commit writes an edit and applies it. On an error the edit does not count.
 func (m *manifest) commit(e *edit) error {
-	old := m.c
-	old.tables = nil
-	undo := make(map[cdc.TableID]tableState, len(e.tables))
-	absent := []cdc.TableID{}
-	for _, ids := range [][]cdc.TableID{e.drop, keys(e.tables)} {
-		for _, id := range ids {
-			if t, ok := m.c.tables[id]; ok {
-				undo[id] = t
-			} else {
-				absent = append(absent, id)
-			}
+	if m.f == nil || m.broken || m.size > 2*m.whole+manifestSlack {
+		if err := m.rewrite(); err != nil {
+			return err
 		}
 	}
-	m.c.apply(e)
-	err := m.write(e)
+	n, err := m.f.Write(frame(e.encode(m.c.groups)))
+	m.size += int64(n)
 	if err != nil {
 		m.broken = true
-		old.tables = m.c.tables
-		m.c = old
-		for _, id := range absent {
-			delete(m.c.tables, id)
-		}
-		for id, t := range undo {
-			m.c.tables[id] = t
-		}
+		return err
 	}
-	return err
+	m.c.apply(e)
+	return nil
 }
 
-func keys(m map[cdc.TableID]tableEdit) []cdc.TableID {
-	out := make([]cdc.TableID, 0, len(m))
-	for id := range m {
-		out = append(out, id)
-	}
-	return out
-}
-
-func (m *manifest) write(e *edit) error {
-	if m.f == nil || m.broken || m.size > 2*m.whole+manifestSlack {
-		return m.rewrite()
-	}
-	b := frame(e.encode(m.c.groups))
-	if len(b) > manifestMaxEdit {
-		return fmt.Errorf("an edit of %d bytes is too large", len(b))
-	}
-	n, err := m.f.Write(b)
-	m.size += int64(n)
-	return err
-}
-
+// rewrite replaces the log by one edit that describes the catalog.
 func (m *manifest) rewrite() error {
 	b := binary.NativeEndian.AppendUint64(nil, manifestMagic)
 	b = append(b, frame(m.c.whole().encode(m.c.groups))...)

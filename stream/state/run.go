@@ -72,7 +72,7 @@ func (r *run) read(verify bool) error {
 	for range d.count() {
 		s := section{table: d.table(), w: int(d.uint())}
 		off, n := d.uint(), d.uint()
-		s.tombstones, s.sum = int64(d.uint()), d.fixed()
+		s.sum = d.fixed()
 		if d.bad || s.w != exactWords && s.w != hashedWords || off%8 != 0 || off > uint64(dir) || n == 0 ||
 			n > (uint64(dir)-off)/uint64(s.w*8) {
 			return errors.New("directory is damaged")

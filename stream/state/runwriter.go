@@ -15,7 +15,7 @@ import (
 //	8 bytes        runMagic in native byte order: a file from a machine of another order is foreign
 //	8 × words × n  section: entries, native byte order
 //	…              more sections
-//	directory      for every section: table, words per entry, offset in bytes, entries, tombstones, XXH3 of the section
+//	directory      for every section: table, words per entry, offset in bytes, entries, XXH3 of the section
 //	24 bytes       offset of the directory, XXH3 of the directory, runMagic; 8 bytes each
 //
 // The manifest holds the file's size and the directory's checksum.
@@ -26,12 +26,11 @@ const (
 
 // section describes a table's entries in a run file.
 type section struct {
-	table      cdc.TableID
-	w          int
-	off        int64
-	n          int64
-	tombstones int64
-	sum        uint64
+	table cdc.TableID
+	w     int
+	off   int64
+	n     int64
+	sum   uint64
 }
 
 func (s *section) bytes() int64 { return s.n * int64(s.w) * 8 }
@@ -70,11 +69,6 @@ func (w *runWriter) begin(t cdc.TableID, words int) {
 func (w *runWriter) add(d []uint64) error {
 	s := w.cur
 	s.n += int64(len(d) / s.w)
-	for i := s.w - 1; i < len(d); i += s.w {
-		if Loc(d[i]) == None {
-			s.tombstones++
-		}
-	}
 	b := bytesOf(d)
 	_, _ = w.hash.Write(b)
 	return w.write(b)
@@ -98,7 +92,6 @@ func (w *runWriter) finish() (size int64, sum uint64, err error) {
 		e.uint(uint64(s.w))
 		e.uint(uint64(s.off))
 		e.uint(uint64(s.n))
-		e.uint(uint64(s.tombstones))
 		e.fixed(s.sum)
 	}
 	sum = xxh3.Hash(e)
