@@ -217,9 +217,11 @@ make_data() {
     local installer
     installer=$(command -v mariadb-install-db || command -v mysql_install_db) ||
       die "mariadb-install-db is missing: install mariadb-server-core and mariadb-client-core"
-    { echo "USE mysql;"; echo "FLUSH PRIVILEGES;"; init_sql; } >"$work/init.sql"
+    # The installer has made a root of its own at 127.0.0.1.
+    { echo "FLUSH PRIVILEGES;"; init_sql | sed 's/^CREATE USER/CREATE OR REPLACE USER/'; } >"$work/init.sql"
     {
-      "$installer" --no-defaults --datadir="$data" --auth-root-authentication-method=normal --skip-test-db "${as_root[@]}" &&
+      "$installer" --no-defaults --datadir="$data" --auth-root-authentication-method=normal --skip-test-db \
+        --skip-name-resolve --force "${as_root[@]}" &&
         "$program" "${as_root[@]}" --datadir="$data" --bootstrap <"$work/init.sql"
     } >"$work/log" 2>&1 || { cat "$work/log" >&2; rm -rf "$work"; return 1; }
   fi
@@ -282,7 +284,7 @@ start() {
   pid=$!
   for ((i = 0; i < 600; i++)); do
     kill -0 $pid 2>/dev/null || { tail -n 20 "$dir/mysqld.log" >&2; die "the server stopped; its log is $dir/mysqld.log"; }
-    if grep -qs "ready for connections.* port: $port" "$dir/mysqld.log"; then
+    if grep -qs "Version: .* port: $port" "$dir/mysqld.log"; then
       echo "process $pid, root:root@tcp(127.0.0.1:$port)/"
       return
     fi

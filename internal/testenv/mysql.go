@@ -41,6 +41,7 @@ type MySQLServer struct {
 
 	// of a server that we started; zero of an external one
 	options MySQLOptions
+	env     []string // for mysql.sh
 	dir     string
 	temp    *tempDir
 	proc    *process
@@ -48,13 +49,28 @@ type MySQLServer struct {
 
 // MySQL starts a server, or MariaDB where no MySQL can be had (see Flavor). The first use on a machine fetches it.
 func MySQL(ctx context.Context, o MySQLOptions) (*MySQLServer, error) {
-	if _, err := exec.LookPath("bash"); err != nil {
-		return nil, fmt.Errorf("mysql: %w: install bash", ErrUnavailable)
+	return startMySQL(ctx, o, "")
+}
+
+// MariaDB starts the host's MariaDB; ErrUnavailable where there is none.
+func MariaDB(ctx context.Context, o MySQLOptions) (*MySQLServer, error) {
+	for _, program := range []string{"mariadbd", "/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd"} {
+		if path, err := exec.LookPath(program); err == nil {
+			return startMySQL(ctx, o, path)
+		}
 	}
-	if _, err := script(ctx, "mysql.sh", "path"); err != nil {
+	return nil, fmt.Errorf("mariadb: %w: install mariadb-server-core and mariadb-client-core", ErrUnavailable)
+}
+
+// startMySQL starts the given program, or the one that mysql.sh chooses.
+func startMySQL(ctx context.Context, o MySQLOptions, program string) (*MySQLServer, error) {
+	s := &MySQLServer{host: "127.0.0.1", port: o.Port, user: "root", password: "root", options: o}
+	if program != "" {
+		s.env = []string{"CDC2LAKE_MYSQLD=" + program}
+	}
+	if _, err := script(ctx, s.env, "mysql.sh", "path"); err != nil {
 		return nil, fmt.Errorf("mysql: %w: %w", ErrUnavailable, err)
 	}
-	s := &MySQLServer{host: "127.0.0.1", port: o.Port, user: "root", password: "root", options: o}
 	var err error
 	if s.dir, s.temp, err = folder(o.Dir, "mysql"); err != nil {
 		return nil, fmt.Errorf("mysql: %w", err)
@@ -134,6 +150,7 @@ func (s *MySQLServer) launch(ctx context.Context, port int) error {
 	}
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(dir, "docker", "local", "mysql.sh"), args...)
+	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if s.proc, err = startProcess(cmd); err != nil {
 		return err

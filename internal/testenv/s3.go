@@ -60,7 +60,7 @@ func (s *S3Server) Start(ctx context.Context) error {
 	if s.proc != nil && !s.proc.ended() {
 		return errors.New("s3: it runs already")
 	}
-	program, err := script(ctx, "s3server.sh", "path")
+	program, err := script(ctx, nil, "s3server.sh", "path")
 	if err != nil {
 		return fmt.Errorf("s3: %w: %w", ErrUnavailable, err)
 	}

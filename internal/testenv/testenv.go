@@ -1,4 +1,4 @@
-// Package testenv gives tests and the local demo real servers: MySQL, an S3 endpoint, PostgreSQL.
+// Package testenv gives tests and the local demo real servers: MySQL, MariaDB, an S3 endpoint, PostgreSQL.
 //
 // Servers are child processes on free ports of 127.0.0.1 with their data in a folder of their own under the system's
 // temporary folder. They end with the process that started them, even if that is killed, and folders that a killed
@@ -59,12 +59,13 @@ func root() (string, error) {
 }
 
 // script runs docker/local/NAME and returns its standard output; its progress lines go to stderr.
-func script(ctx context.Context, name string, args ...string) (string, error) {
+func script(ctx context.Context, env []string, name string, args ...string) (string, error) {
 	dir, err := root()
 	if err != nil {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(dir, "docker", "local", name), args...)
+	cmd.Env = append(os.Environ(), env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout = &stdout
 	cmd.Stderr = &tee{&stderr}

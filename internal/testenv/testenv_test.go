@@ -188,6 +188,29 @@ func TestExternalMySQL(t *testing.T) {
 	}
 }
 
+func TestMariaDB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a server (-short)")
+	}
+	s, err := testenv.MariaDB(t.Context(), testenv.MySQLOptions{})
+	if errors.Is(err, testenv.ErrUnavailable) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	if s.Flavor() != "mariadb" {
+		t.Errorf("flavor %s", s.Flavor())
+	}
+	if err := s.Exec(t.Context(), "CREATE DATABASE d"); err != nil {
+		t.Error(err)
+	}
+	if at, gtids, err := s.BinlogEnd(t.Context()); err != nil || at.Pos == 0 || gtids == "" {
+		t.Errorf("end of the binary log: %v %q %v", at, gtids, err)
+	}
+}
+
 func s3Client(s *testenv.S3Server, secret string) *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: &s.Endpoint, Region: s.Region, UsePathStyle: true, RetryMaxAttempts: 1,
