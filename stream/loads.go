@@ -99,7 +99,7 @@ func (l *loads) next(ctx context.Context) (func(context.Context) error, error) {
 			if n := len(t.waiting); n > 0 {
 				c := t.waiting[0]
 				t.waiting = t.waiting[1:]
-				t.reading[c] = 0 // its start is known when its first batch comes; until then nothing may be forgotten
+				t.reading[c] = l.log.seq.Load() // not later than the start that its first batch will tell
 				l.mu.Unlock()
 				return func(ctx context.Context) error { return l.read(ctx, id, c) }, nil
 			}

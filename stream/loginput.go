@@ -16,7 +16,8 @@ type logInput struct {
 	post   func(any)
 	obs    *Observer
 
-	rows, bytes atomic.Int64 // handed on since the coordinator last looked
+	rows, bytes atomic.Int64  // handed on since the coordinator last looked
+	seq         atomic.Uint64 // Batch.Seq of the last batch handed on
 
 	mu      sync.Mutex                  // guards schemas, pauses, live
 	schemas map[cdc.TableID]*cdc.Schema // current definitions
@@ -63,6 +64,7 @@ func (l *logInput) Batch(ctx context.Context, b *cdc.Batch) error {
 	}
 	l.rows.Add(int64(b.N))
 	l.bytes.Add(int64(b.Bytes()))
+	l.seq.Store(b.Seq)
 	t := time.Now()
 	err := l.router.batch(ctx, b, cdc.Chunk{})
 	l.obs.blocked("log", time.Since(t))
