@@ -166,6 +166,9 @@ func (b *Batch) reset() {
 			clear(v.F32[:min(b.N, len(v.F32))])
 			clear(v.F64[:min(b.N, len(v.F64))])
 		}
+		if cap(v.Data) > 4*MaxBatchBytes {
+			v.Data = nil // a giant row passed: its buffer is not kept for all the small ones
+		}
 		v.Data = v.Data[:0]
 		v.Nulls = 0
 	}

@@ -1,0 +1,171 @@
+package binlog
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// fractionScale turns a fraction of k bytes into microseconds: two decimal digits a byte.
+var fractionScale = [4]int64{0, 10000, 100, 1}
+
+var errTime = errors.New("a malformed time")
+
+// civilDays returns the days since 1970-01-01 of a date of the proleptic Gregorian calendar, and whether there is such a
+// day. Year 0 is MySQL's: no leap year.
+func civilDays(y, m, d int64) (int64, bool) {
+	if m < 1 || m > 12 || d < 1 || y > 9999 {
+		return 0, false
+	}
+	if d > 28 && d > monthDays(y, m) {
+		return 0, false
+	}
+	if m <= 2 {
+		y--
+		m += 12
+	}
+	// y may be -1 (January of year 0): shift by 400 years to keep divisions positive.
+	y += 400
+	return 365*y + y/4 - y/100 + y/400 + (153*(m-3)+2)/5 + d - 1 - 719468 - 146097, true
+}
+
+func monthDays(y, m int64) int64 {
+	switch m {
+	case 4, 6, 9, 11:
+		return 30
+	case 2:
+		if y%4 == 0 && (y%100 != 0 || y%400 == 0 && y != 0) {
+			return 29
+		}
+		return 28
+	}
+	return 31
+}
+
+// logDate decodes the three bytes of a DATE. ok is false for what is no calendar date.
+func logDate(raw []byte) (days int32, ok bool) {
+	v := int64(raw[0]) | int64(raw[1])<<8 | int64(raw[2])<<16
+	n, ok := civilDays(v>>9, v>>5&15, v&31)
+	return int32(n), ok
+}
+
+// logDatetime decodes a DATETIME2: 40 bits big endian (1 sign, 17 year*13+month, 5 day, 5 hour, 6 minute, 6 second) and
+// the fraction.
+func logDatetime(raw []byte) (micros int64, ok bool) {
+	v := int64(raw[0])<<32 | int64(binary.BigEndian.Uint32(raw[1:]))
+	v -= 0x8000000000
+	if v < 0 {
+		return 0, false
+	}
+	var fraction int64
+	for _, c := range raw[5:] {
+		fraction = fraction<<8 | int64(c)
+	}
+	ym := v >> 22
+	days, ok := civilDays(ym/13, ym%13, v>>17&31)
+	h, m, s := v>>12&31, v>>6&63, v&63
+	fraction *= fractionScale[len(raw)-5]
+	if !ok || h > 23 || m > 59 || s > 59 || fraction > 999999 {
+		return 0, false
+	}
+	return (days*86400+h*3600+m*60+s)*1e6 + fraction, true
+}
+
+// logTimestamp decodes a TIMESTAMP2: seconds since the epoch, big endian, and the fraction. Second 0 is MySQL's zero.
+func logTimestamp(raw []byte) (micros int64, ok bool) {
+	s := int64(binary.BigEndian.Uint32(raw))
+	var fraction int64
+	for _, c := range raw[4:] {
+		fraction = fraction<<8 | int64(c)
+	}
+	fraction *= fractionScale[len(raw)-4]
+	return s*1e6 + fraction, s != 0 && fraction <= 999999
+}
+
+// logTime prints a TIME2: 24 bits big endian, offset by 0x800000 (1 unused, 10 hour, 6 minute, 6 second), and the
+// fraction; integer and fraction together are one two's complement number.
+func logTime(dst, raw []byte, fsp int) ([]byte, error) {
+	k := uint(len(raw) - 3)
+	v := int64(bigEndian(raw)) - 0x800000<<(8*k)
+	negative := v < 0
+	if negative {
+		v = -v
+	}
+	fraction := v & (1<<(8*k) - 1) * fractionScale[k]
+	v >>= 8 * k
+	return appendTime(dst, negative, v>>12&1023, v>>6&63, v&63, fraction, fsp)
+}
+
+// appendTime prints a TIME as MySQL does.
+func appendTime(dst []byte, negative bool, h, m, s, micros int64, fsp int) ([]byte, error) {
+	if h > 838 || m > 59 || s > 59 || micros > 999999 {
+		return dst, errTime
+	}
+	if negative {
+		dst = append(dst, '-')
+	}
+	if h >= 100 {
+		dst = append(dst, byte('0'+h/100))
+	}
+	dst = append2(append(append2(append(append2(dst, h%100), ':'), m), ':'), s)
+	return appendFraction(dst, micros, fsp), nil
+}
+
+func append2(dst []byte, n int64) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
+
+// appendFraction prints the first fsp digits of microseconds, with the point.
+func appendFraction(dst []byte, micros int64, fsp int) []byte {
+	if fsp == 0 {
+		return dst
+	}
+	dst = append(dst, '.')
+	for i := 5; i >= 6-fsp; i-- {
+		dst = append(dst, byte('0'+micros/int64(pow10[i])%10))
+	}
+	return dst
+}
+
+// rowDatetime decodes the DATE, DATETIME or TIMESTAMP of a binary-protocol row (without its length byte): nothing, 4, 7
+// or 11 bytes: year, month, day, hour, minute, second, microseconds.
+func rowDatetime(raw []byte) (days, micros int64, ok bool, err error) {
+	var y, mo, d, h, mi, s, us int64
+	switch len(raw) {
+	case 0:
+		return 0, 0, false, nil
+	case 11:
+		us = int64(binary.LittleEndian.Uint32(raw[7:]))
+		fallthrough
+	case 7:
+		h, mi, s = int64(raw[4]), int64(raw[5]), int64(raw[6])
+		fallthrough
+	case 4:
+		y, mo, d = int64(binary.LittleEndian.Uint16(raw)), int64(raw[2]), int64(raw[3])
+	default:
+		return 0, 0, false, errTime
+	}
+	if h > 23 || mi > 59 || s > 59 || us > 999999 {
+		return 0, 0, false, errTime
+	}
+	days, ok = civilDays(y, mo, d)
+	return days, (h*3600+mi*60+s)*1e6 + us, ok, nil
+}
+
+// rowTime prints the TIME of a binary-protocol row: nothing, 8 or 12 bytes: sign, days, hour, minute, second, microseconds.
+func rowTime(dst, raw []byte, fsp int) ([]byte, error) {
+	var negative bool
+	var days, h, m, s, us int64
+	switch len(raw) {
+	case 0:
+	case 12:
+		us = int64(binary.LittleEndian.Uint32(raw[8:]))
+		fallthrough
+	case 8:
+		negative = raw[0] == 1
+		days, h, m, s = int64(binary.LittleEndian.Uint32(raw[1:])), int64(raw[5]), int64(raw[6]), int64(raw[7])
+	default:
+		return dst, errTime
+	}
+	if days > 34 {
+		return dst, errTime
+	}
+	return appendTime(dst, negative, days*24+h, m, s, us, fsp)
+}

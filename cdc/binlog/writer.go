@@ -1,0 +1,130 @@
+package binlog
+
+import (
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+// writer fills batches of one table. A full batch is handed on only when the next row needs room, so that the end of a
+// transaction can always be noted in the batch that has its last row.
+type writer struct {
+	schema *cdc.Schema
+	pool   *cdc.BatchPool
+	hasher *cdc.KeyHasher
+	emit   func(*cdc.Batch) error
+
+	b       *cdc.Batch // open; nil if there are no rows
+	bytes   int        // of row images in b
+	checked []int32    // columns of UTF-8 text that was copied unchecked
+	nonKey  []int32    // columns that a delete leaves empty; without Meta columns
+
+	metaOp, metaTS, metaPos int // columns, or -1
+	micros                  int64
+	pos                     []byte
+}
+
+func newWriter(s *cdc.Schema, opts *TableOptions, seed uint64, pool *cdc.BatchPool, emit func(*cdc.Batch) error) (*writer, *cdc.Error) {
+	h, err := cdc.NewKeyHasher(s, seed)
+	if err != nil {
+		return nil, cdc.AsError(err)
+	}
+	w := &writer{schema: s, pool: pool, hasher: h, emit: emit, metaOp: -1, metaTS: -1, metaPos: -1}
+	for i := range s.Columns {
+		switch c := &s.Columns[i]; {
+		case !c.Meta && c.Key == 0:
+			w.nonKey = append(w.nonKey, int32(i))
+		case !c.Meta:
+		case c.Name == opts.MetaOp:
+			w.metaOp = i
+		case c.Name == opts.MetaTS:
+			w.metaTS = i
+		case c.Name == opts.MetaPos:
+			w.metaPos = i
+		}
+		if s.Columns[i].Type.Kind == cdc.KindString {
+			w.checked = append(w.checked, int32(i))
+		}
+	}
+	return w, nil
+}
+
+// open makes room for a row and returns its index.
+func (w *writer) open() (int, error) {
+	if b := w.b; b != nil && (b.N >= cdc.MaxBatchRows || w.bytes >= cdc.MaxBatchBytes) {
+		if err := w.flush(); err != nil {
+			return 0, err
+		}
+	}
+	if w.b == nil {
+		w.b, w.bytes = w.pool.Get(), 0
+	}
+	if w.b.N == w.b.Cap() {
+		w.b.Grow()
+	}
+	return w.b.N, nil
+}
+
+// close ends the row that open began, of n bytes.
+func (w *writer) close(op cdc.Op, n int) {
+	b, r := w.b, w.b.N
+	b.Ops[r] = op
+	if w.metaOp >= 0 {
+		v := &b.Cols[w.metaOp]
+		v.Data = append(v.Data, "cudr"[op])
+		v.Off[r+1] = int32(len(v.Data))
+	}
+	if w.metaTS >= 0 {
+		b.Cols[w.metaTS].I64[r] = w.micros
+	}
+	if w.metaPos >= 0 {
+		v := &b.Cols[w.metaPos]
+		v.Data = append(v.Data, w.pos...)
+		v.Off[r+1] = int32(len(v.Data))
+	}
+	b.N++
+	w.bytes += n
+}
+
+// undo empties the row that open began, after some of its values were written.
+func (w *writer) undo(from []int32) {
+	b, r := w.b, w.b.N
+	for i := range b.Cols {
+		v := &b.Cols[i]
+		if v.Layout == cdc.LayoutBytes {
+			v.Data = v.Data[:v.Off[r]]
+		}
+		if v.Valid != nil {
+			v.Valid[r>>3] &^= 1 << (r & 7)
+		}
+		v.Nulls = int(from[i])
+	}
+}
+
+// flush checks the open batch, computes its keys and hands it on.
+func (w *writer) flush() error {
+	b := w.b
+	if b == nil {
+		return nil
+	}
+	w.b = nil
+	if b.N == 0 {
+		b.Release()
+		return nil
+	}
+	for _, i := range w.checked {
+		if v := &b.Cols[i]; !validText(v.Data, v.Off[:b.N]) {
+			name := w.schema.Columns[i].Name
+			b.Release()
+			return valueError(w.schema.Table, name, errText)
+		}
+	}
+	w.hasher.Hash(b.Cols, 0, b.N, b.KeyHi, b.KeyLo)
+	return w.emit(b)
+}
+
+// drop gives the open batch back unread.
+func (w *writer) drop() {
+	if w.b != nil {
+		w.b.Release()
+		w.b = nil
+	}
+}

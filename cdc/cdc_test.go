@@ -1,0 +1,204 @@
+package cdc
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestTableIDText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := map[TableID]int{{rapid.String().Draw(t, "db"), rapid.String().Draw(t, "name")}: 1}
+		b, err := json.Marshal(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out map[TableID]int
+		if err := json.Unmarshal(b, &out); err != nil {
+			t.Fatalf("%s: %v", b, err)
+		}
+		for k := range in {
+			// JSON replaces invalid UTF-8; MySQL names have none.
+			if strings.ToValidUTF8(k.String(), "\uFFFD") == k.String() && out[k] != 1 {
+				t.Fatalf("%v became %v", in, out)
+			}
+		}
+	})
+}
+
+func schemaOf(types ...Type) *Schema {
+	s := &Schema{Table: TableID{"d", "t"}}
+	for i, ty := range types {
+		s.Columns = append(s.Columns, Column{Name: string(rune('a' + i)), Type: ty, Key: i + 1})
+		s.Key = append(s.Key, i)
+	}
+	return s
+}
+
+// hashInts hashes one row of integer columns, which are stored as the schema's types say.
+func hashInts(t *rapid.T, s *Schema, vals []int64) Key {
+	b := NewBatchPool(s).Get()
+	b.Grow()
+	for i, v := range vals {
+		switch b.Cols[i].Layout {
+		case LayoutI32:
+			b.Cols[i].I32[0] = int32(v)
+		case LayoutI128:
+			b.Cols[i].I64[0], b.Cols[i].I64[1] = v, v>>63
+		default:
+			b.Cols[i].I64[0] = v
+		}
+	}
+	h, err := NewKeyHasher(s, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Hash(b.Cols, 0, 1, b.KeyHi, b.KeyLo)
+	return b.Key(0)
+}
+
+// TestKeyPromotion: a table whose int key became long keeps its keys, alone and within a composite key.
+func TestKeyPromotion(t *testing.T) {
+	i32, i64 := Type{Kind: KindInt32}, Type{Kind: KindInt64}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := int64(rapid.Int32().Draw(t, "a")), int64(rapid.Int32().Draw(t, "b"))
+		if hashInts(t, schemaOf(i32), []int64{a}) != hashInts(t, schemaOf(i64), []int64{a}) {
+			t.Fatalf("single key %d moved", a)
+		}
+		if hashInts(t, schemaOf(i32, i64), []int64{a, b}) != hashInts(t, schemaOf(i64, i32), []int64{a, b}) {
+			t.Fatalf("composite key %d, %d moved", a, b)
+		}
+	})
+}
+
+// TestKeysAreTold: rows that differ in a key column have different keys, also where bytes would concatenate to the same.
+func TestKeysAreTold(t *testing.T) {
+	s := schemaOf(Type{Kind: KindString}, Type{Kind: KindString})
+	h, err := NewKeyHasher(s, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(x, y string) Key {
+		b := NewBatchPool(s).Get()
+		b.Grow()
+		for i, v := range []string{x, y} {
+			b.Cols[i].Data = append(b.Cols[i].Data, v...)
+			b.Cols[i].Off[1] = int32(len(v))
+		}
+		h.Hash(b.Cols, 0, 1, b.KeyHi, b.KeyLo)
+		return b.Key(0)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.String().Draw(t, "a"), rapid.String().Draw(t, "b")
+		c, d := rapid.String().Draw(t, "c"), rapid.String().Draw(t, "d")
+		if (a == c && b == d) != (key(a, b) == key(c, d)) {
+			t.Fatalf("(%q, %q) and (%q, %q)", a, b, c, d)
+		}
+	})
+	if key("ab", "c") == key("a", "bc") {
+		t.Error("lengths do not count")
+	}
+}
+
+func TestMix64IsInvertible(t *testing.T) {
+	// The inverse, from the constants' modular inverses.
+	inv := func(x uint64) uint64 {
+		x ^= x>>31 ^ x>>62
+		x *= 0x319642b2d24d8ec3
+		x ^= x>>27 ^ x>>54
+		x *= 0x96de1b173f119089
+		return x ^ x>>30 ^ x>>60
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.Uint64().Draw(t, "x")
+		if inv(Mix64(x)) != x {
+			t.Fatalf("%#x", x)
+		}
+	})
+}
+
+func TestFloatKeysAreRefused(t *testing.T) {
+	_, err := NewKeyHasher(schemaOf(Type{Kind: KindFloat64}), 0)
+	if e := AsError(err); e == nil || e.Code != CodeKeyType {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestGroupsAreContiguousAndComplete(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := rapid.IntRange(1, 16).Draw(t, "slots")
+		ranges := SplitGroups(Groups, p)
+		hi := rapid.Uint64().Draw(t, "hi")
+		n := 0
+		for i, r := range ranges {
+			if r.Contains(hi) {
+				n++
+			}
+			if i > 0 && ranges[i-1].To != r.From || r.From >= r.To {
+				t.Fatalf("ranges %v", ranges)
+			}
+		}
+		if n != 1 {
+			t.Fatalf("key %#x belongs to %d slots", hi, n)
+		}
+	})
+	if Group(0, 128) != 0 || Group(math.MaxUint64, 128) != 127 {
+		t.Error("edges")
+	}
+}
+
+// TestReleasedBatchIsEmpty: what a NULL or a delete leaves untouched reads as zero in the batch's next life.
+func TestReleasedBatchIsEmpty(t *testing.T) {
+	s := schemaOf(Type{Kind: KindInt64})
+	s.Columns = append(s.Columns, Column{Name: "v", Type: Type{Kind: KindDecimal, Precision: 30}, Nullable: true}, Column{Name: "s", Type: Type{Kind: KindString}, Nullable: true})
+	p := NewBatchPool(s)
+	b := p.Get()
+	b.Grow()
+	b.Retain(1)
+	for i := range 3 {
+		b.Ops[i] = OpUpdate
+		b.Cols[1].I64[2*i], b.Cols[1].I64[2*i+1] = 5, 6
+		b.Cols[1].SetValid(i)
+		b.Cols[2].Data = append(b.Cols[2].Data, "x"...)
+		b.Cols[2].Off[i+1] = int32(len(b.Cols[2].Data))
+		b.Cols[2].SetValid(i)
+	}
+	b.N, b.Cols[1].Nulls = 3, 1
+	b.Release()
+	if q := p.Get(); q == b {
+		t.Fatal("released while somebody still holds it")
+	}
+	b.Release()
+	q := p.Get()
+	if q != b {
+		t.Fatal("not used again")
+	}
+	if q.N != 0 || !q.Cols[1].IsNull(0) || q.Cols[1].I64[0] != 0 || q.Cols[1].I64[5] != 0 || len(q.Cols[2].Data) != 0 || q.Cols[1].Nulls != 0 {
+		t.Fatalf("not empty: %+v", q.Cols)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a double release went unnoticed")
+		}
+	}()
+	q.Release()
+	q.Release()
+}
+
+func TestErrorKeepsItsCauseAndSaysItOnce(t *testing.T) {
+	err := Errorf(CodeInternal, TableID{"d", "t"}, "reading: %w", io.ErrUnexpectedEOF)
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error("the cause is lost")
+	}
+	if got, want := err.Error(), "INTERNAL d.t: reading: unexpected EOF"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if ClassOf(err) != Fatal || ClassOf(io.EOF) != Retryable {
+		t.Error("class")
+	}
+}

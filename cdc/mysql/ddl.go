@@ -1,0 +1,425 @@
+package mysql
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pingcap/tidb/pkg/parser"
+	"github.com/pingcap/tidb/pkg/parser/ast"
+	pmysql "github.com/pingcap/tidb/pkg/parser/mysql"
+	_ "github.com/pingcap/tidb/pkg/parser/test_driver" // literals of the parser
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/binlog"
+)
+
+// ddlEffect is what a statement of the log means for one table: a new definition, or a reason to pause it.
+type ddlEffect struct {
+	table    cdc.TableID
+	def      *binlog.SourceTable
+	initials map[string]initial // of added columns
+	pause    *cdc.Error
+	// created is a new table (with def and pause nil); it joins at the next start.
+	created bool
+}
+
+// ddlReader finds out what statements of the log mean for the followed tables. It knows nothing of sockets.
+type ddlReader struct {
+	p *parser.Parser
+	// lookup returns the definition of a followed table, nil for others.
+	lookup func(cdc.TableID) *binlog.SourceTable
+	// all returns the followed tables.
+	all func() []cdc.TableID
+	// lowerNames says that the server's table names are case-insensitive (lower_case_table_names ≠ 0).
+	lowerNames bool
+	// timestampNull says that TIMESTAMP columns are nullable unless they say otherwise (8.0 and later).
+	timestampNull bool
+}
+
+func newDDLReader(lookup func(cdc.TableID) *binlog.SourceTable, all func() []cdc.TableID) *ddlReader {
+	return &ddlReader{p: parser.New(), lookup: lookup, all: all, timestampNull: true}
+}
+
+// concerns reports cheaply whether the text may touch a followed table: its name, or its whole database, occurs.
+func (d *ddlReader) concerns(db, sql string) bool {
+	low := strings.ToLower(sql)
+	wholeDB := strings.Contains(low, "database") || strings.Contains(low, "schema")
+	for _, t := range d.all() {
+		if strings.Contains(low, strings.ToLower(t.Name)) ||
+			strings.ContainsRune(t.Name, '`') && strings.Contains(low, strings.ToLower(strings.ReplaceAll(t.Name, "`", "``"))) ||
+			wholeDB && strings.Contains(low, strings.ToLower(t.Database)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isAdministrative reports statements that occur in logs and never change rows of base tables. The parser need not know
+// them, and they may mention a followed table's name anywhere.
+func isAdministrative(sql string) bool {
+	w := firstWords(sql)
+	for _, p := range [...]string{
+		"CREATE USER", "ALTER USER", "DROP USER", "RENAME USER", "CREATE ROLE", "DROP ROLE", "GRANT", "REVOKE", "SET PASSWORD",
+		"SET DEFAULT", "FLUSH", "ANALYZE", "OPTIMIZE", "CREATE VIEW", "CREATE OR REPLACE VIEW", "ALTER VIEW", "DROP VIEW", "CREATE DEFINER", "CREATE ALGORITHM",
+		"CREATE OR REPLACE ALGORITHM", "CREATE OR REPLACE DEFINER", "CREATE SQL SECURITY", "ALTER ALGORITHM", "ALTER DEFINER", "ALTER SQL SECURITY",
+		"CREATE TRIGGER", "DROP TRIGGER", "CREATE PROCEDURE", "ALTER PROCEDURE", "DROP PROCEDURE", "CREATE FUNCTION", "ALTER FUNCTION", "DROP FUNCTION",
+		"CREATE AGGREGATE", "CREATE EVENT", "ALTER EVENT", "DROP EVENT", "CREATE SERVER", "ALTER SERVER", "DROP SERVER", "CREATE DATABASE", "CREATE SCHEMA",
+		"CREATE TEMPORARY", "DROP TEMPORARY", "CREATE SPATIAL", "DROP SPATIAL", "CREATE RESOURCE", "ALTER RESOURCE", "DROP RESOURCE", "ALTER INSTANCE",
+		"CREATE TABLESPACE", "ALTER TABLESPACE", "DROP TABLESPACE", "CREATE UNDO", "ALTER UNDO", "DROP UNDO", "INSTALL", "UNINSTALL", "CREATE LIBRARY", "DROP LIBRARY",
+		"ALTER LIBRARY",
+	} {
+		if strings.HasPrefix(w, p) && (len(w) == len(p) || w[len(p)] == ' ') {
+			return true
+		}
+	}
+	return false
+}
+
+// firstWords returns the first words of a statement in upper case, without comments.
+func firstWords(sql string) string {
+	for {
+		sql = strings.TrimLeft(sql, " \t\r\n(")
+		if strings.HasPrefix(sql, "/*") && !strings.HasPrefix(sql, "/*!") {
+			i := strings.Index(sql, "*/")
+			if i < 0 {
+				return ""
+			}
+			sql = sql[i+2:]
+			continue
+		}
+		break
+	}
+	if len(sql) > 200 {
+		sql = sql[:200]
+	}
+	f := strings.FieldsFunc(sql, func(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' || r == '=' })
+	if len(f) > 6 {
+		f = f[:6]
+	}
+	return strings.ToUpper(strings.Join(f, " "))
+}
+
+// read returns the effects of a statement on followed tables. sqlMode is that of the session. inTxn says that the
+// statement stands inside a transaction with row events: then it is a change logged as a statement.
+func (d *ddlReader) read(db, sql string, sqlMode uint64) []ddlEffect {
+	if isAdministrative(sql) || !d.concerns(db, sql) {
+		if strings.HasPrefix(firstWords(sql), "CREATE TABLE") {
+			return []ddlEffect{{created: true}}
+		}
+		return nil
+	}
+	mode := pmysql.ModeNone
+	if sqlMode&binlog.ModeANSIQuotes != 0 {
+		mode |= pmysql.ModeANSIQuotes
+	}
+	if sqlMode&binlog.ModeNoBackslashEscapes != 0 {
+		mode |= pmysql.ModeNoBackslashEscapes
+	}
+	d.p.SetSQLMode(mode)
+	stmts, _, err := d.p.Parse(sql, "utf8mb4", "")
+	if err != nil || len(stmts) != 1 {
+		return d.pauseMentioned(db, sql, "it cannot be parsed")
+	}
+	r := &ddlStatement{d: d, db: db, sql: sql}
+	r.statement(stmts[0])
+	return r.out
+}
+
+// pauseMentioned pauses every followed table that the text may concern.
+func (d *ddlReader) pauseMentioned(db, sql, why string) []ddlEffect {
+	low := strings.ToLower(sql)
+	var out []ddlEffect
+	for _, t := range d.all() {
+		if strings.Contains(low, strings.ToLower(t.Name)) && (strings.EqualFold(t.Database, db) || strings.Contains(low, strings.ToLower(t.Database))) {
+			out = append(out, ddlEffect{table: t, pause: cdc.Errorf(codeDDL, t, "the statement %q may change the table, and %s", abbreviate(sql), why)})
+		}
+	}
+	return out
+}
+
+// ddlStatement collects the effects of one statement.
+type ddlStatement struct {
+	d   *ddlReader
+	db  string
+	sql string
+	out []ddlEffect
+}
+
+func (r *ddlStatement) id(n *ast.TableName) cdc.TableID {
+	t := cdc.TableID{Database: n.Schema.O, Name: n.Name.O}
+	if t.Database == "" {
+		t.Database = r.db
+	}
+	if r.d.lowerNames {
+		t.Database, t.Name = strings.ToLower(t.Database), strings.ToLower(t.Name)
+	}
+	return t
+}
+
+func (r *ddlStatement) pause(t cdc.TableID, what string) {
+	if r.d.lookup(t) == nil {
+		return
+	}
+	for _, e := range r.out {
+		if e.table == t && e.pause != nil {
+			return
+		}
+	}
+	r.out = append(r.out, ddlEffect{table: t, pause: cdc.Errorf(codeDDL, t, "%s: %q", what, abbreviate(r.sql))})
+}
+
+func (r *ddlStatement) statement(s ast.StmtNode) {
+	switch s := s.(type) {
+	case *ast.AlterTableStmt:
+		r.alter(s)
+	case *ast.TruncateTableStmt:
+		r.pause(r.id(s.Table), "TRUNCATE TABLE emptied the table")
+	case *ast.DropTableStmt:
+		if !s.IsView && s.TemporaryKeyword == ast.TemporaryNone {
+			for _, t := range s.Tables {
+				r.pause(r.id(t), "the table was dropped")
+			}
+		}
+	case *ast.RenameTableStmt:
+		for _, p := range s.TableToTables {
+			r.pause(r.id(p.OldTable), "the table was renamed")
+			r.pause(r.id(p.NewTable), "another table was renamed to this name")
+		}
+	case *ast.DropDatabaseStmt:
+		for _, t := range r.d.all() {
+			if strings.EqualFold(t.Database, s.Name.O) {
+				r.pause(t, "the database was dropped")
+			}
+		}
+	case *ast.CreateTableStmt:
+		if s.TemporaryKeyword != ast.TemporaryNone {
+			return
+		}
+		if t := r.id(s.Table); r.d.lookup(t) != nil {
+			if !s.IfNotExists {
+				r.pause(t, "the table was created anew")
+			}
+			return
+		}
+		r.out = append(r.out, ddlEffect{created: true, table: r.id(s.Table)})
+	case *ast.DropIndexStmt:
+		r.dropIndex(r.id(s.Table), s.IndexName)
+	case *ast.CreateIndexStmt, *ast.AnalyzeTableStmt, *ast.AlterDatabaseStmt, *ast.CreateDatabaseStmt, *ast.CreateViewStmt,
+		*ast.BeginStmt, *ast.CommitStmt, *ast.RollbackStmt, *ast.SavepointStmt, *ast.ReleaseSavepointStmt, *ast.FlushStmt, *ast.SetStmt,
+		*ast.GrantStmt, *ast.RevokeStmt, *ast.CreateUserStmt, *ast.OptimizeTableStmt:
+	case ast.DMLNode:
+		r.dml(s)
+	default:
+		r.out = append(r.out, r.d.pauseMentioned(r.db, r.sql, "it is of a kind that is not followed")...)
+	}
+}
+
+// dml pauses the followed tables that occur in a change that was logged as a statement.
+func (r *ddlStatement) dml(s ast.Node) {
+	if _, ok := s.(*ast.SelectStmt); ok {
+		return
+	}
+	v := &tableNames{r: r}
+	s.Accept(v)
+	for _, t := range v.found {
+		if r.d.lookup(t) != nil {
+			r.out = append(r.out, ddlEffect{table: t, pause: cdc.Errorf(codeStatement, t, "the statement %q", abbreviate(r.sql))})
+		}
+	}
+}
+
+type tableNames struct {
+	r     *ddlStatement
+	found []cdc.TableID
+}
+
+func (v *tableNames) Enter(n ast.Node) (ast.Node, bool) {
+	if t, ok := n.(*ast.TableName); ok {
+		v.found = append(v.found, v.r.id(t))
+	}
+	return n, false
+}
+
+func (v *tableNames) Leave(n ast.Node) (ast.Node, bool) { return n, true }
+
+func (r *ddlStatement) dropIndex(t cdc.TableID, name string) {
+	if def := r.d.lookup(t); def != nil && strings.EqualFold(def.KeyName, name) {
+		r.pause(t, "the index "+name+", which is the table's key, was dropped")
+	}
+}
+
+// alter applies the parts of an ALTER TABLE to a copy of the definition.
+func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
+	t := r.id(s.Table)
+	for _, spec := range s.Specs {
+		if spec.Tp == ast.AlterTableRenameTable {
+			r.pause(r.id(spec.NewTable), "another table was renamed to this name")
+		}
+		if spec.Tp == ast.AlterTableExchangePartition {
+			r.pause(r.id(spec.NewTable), "the table was exchanged with a partition")
+		}
+	}
+	old := r.d.lookup(t)
+	if old == nil {
+		return
+	}
+	a := &alteration{r: r, table: t, def: cloneTable(old), initials: map[string]initial{}}
+	for _, spec := range s.Specs {
+		if why := a.apply(spec); why != "" {
+			r.pause(t, why)
+			return
+		}
+	}
+	if a.changed {
+		r.out = append(r.out, ddlEffect{table: t, def: a.def, initials: a.initials})
+	}
+}
+
+func cloneTable(t *binlog.SourceTable) *binlog.SourceTable {
+	c := *t
+	c.Columns = append([]binlog.SourceColumn(nil), t.Columns...)
+	return &c
+}
+
+// alteration is one ALTER TABLE as it is applied.
+type alteration struct {
+	r        *ddlStatement
+	table    cdc.TableID
+	def      *binlog.SourceTable
+	initials map[string]initial
+	changed  bool
+}
+
+// apply returns why the part cannot be followed, or "".
+func (a *alteration) apply(s *ast.AlterTableSpec) string {
+	switch s.Tp {
+	case ast.AlterTableAddColumns:
+		return a.add(s)
+	case ast.AlterTableDropColumn:
+		return a.drop(s)
+	case ast.AlterTableOption:
+		return a.options(s.Options)
+	case ast.AlterTableAddConstraint:
+		if s.Constraint != nil && s.Constraint.Tp == ast.ConstraintPrimaryKey {
+			return "a primary key was added"
+		}
+		return ""
+	case ast.AlterTableDropPrimaryKey:
+		if a.def.KeyName == "PRIMARY" {
+			return "the primary key was dropped"
+		}
+		return ""
+	case ast.AlterTableDropIndex:
+		if strings.EqualFold(s.Name, a.def.KeyName) {
+			return "the index " + s.Name + ", which is the table's key, was dropped"
+		}
+		return ""
+	case ast.AlterTableRenameIndex:
+		if strings.EqualFold(s.FromKey.O, a.def.KeyName) {
+			a.def.KeyName = s.ToKey.O
+			a.changed = true
+		}
+		return ""
+	case ast.AlterTableDropForeignKey, ast.AlterTableLock, ast.AlterTableAlgorithm, ast.AlterTableForce, ast.AlterTableEnableKeys,
+		ast.AlterTableDisableKeys, ast.AlterTableWithValidation, ast.AlterTableWithoutValidation, ast.AlterTableSecondaryLoad, ast.AlterTableSecondaryUnload,
+		ast.AlterTableCheckPartitions, ast.AlterTableOptimizePartition, ast.AlterTableRebuildPartition, ast.AlterTableAlterCheck, ast.AlterTableDropCheck,
+		ast.AlterTableIndexInvisible, ast.AlterTableOrderByColumns, ast.AlterTableAlterColumn, ast.AlterTableAddPartitions,
+		ast.AlterTableCoalescePartitions, ast.AlterTableRemovePartitioning, ast.AlterTableStatsOptions:
+		return "" // rows and columns stay what they are
+	case ast.AlterTablePartition:
+		return "" // partitioning moves rows, and refuses to lose any
+	case ast.AlterTableModifyColumn:
+		return "MODIFY COLUMN changed a column"
+	case ast.AlterTableChangeColumn:
+		return "CHANGE COLUMN changed a column"
+	case ast.AlterTableRenameColumn:
+		return "a column was renamed"
+	case ast.AlterTableRenameTable:
+		return "the table was renamed"
+	case ast.AlterTableDropPartition:
+		return "DROP PARTITION removed rows"
+	case ast.AlterTableTruncatePartition:
+		return "TRUNCATE PARTITION removed rows"
+	case ast.AlterTableExchangePartition:
+		return "EXCHANGE PARTITION replaced rows"
+	case ast.AlterTableReorganizePartition:
+		return "REORGANIZE PARTITION rebuilt partitions"
+	case ast.AlterTableRepairPartition:
+		return "REPAIR PARTITION may have lost rows"
+	case ast.AlterTableImportPartitionTablespace, ast.AlterTableDiscardPartitionTablespace, ast.AlterTableImportTablespace, ast.AlterTableDiscardTablespace:
+		return "the table's data file was replaced"
+	default:
+		return fmt.Sprintf("a form of ALTER TABLE that is not followed (%d)", s.Tp)
+	}
+}
+
+func (a *alteration) options(opts []*ast.TableOption) string {
+	for i, o := range opts {
+		switch o.Tp {
+		case ast.TableOptionCharset:
+			if o.UintValue == ast.TableOptionCharsetWithConvertTo {
+				return "CONVERT TO CHARACTER SET changed columns"
+			}
+			name := strings.ToLower(o.StrValue)
+			if i+1 < len(opts) && opts[i+1].Tp == ast.TableOptionCollate {
+				continue
+			}
+			if o.Default || name == "" {
+				return "the default character set was changed to that of the server"
+			}
+			a.def.Collation = normalCharset(name) + "_"
+			a.changed = true
+		case ast.TableOptionCollate:
+			a.def.Collation = strings.ToLower(o.StrValue)
+			a.changed = true
+		case ast.TableOptionUnion:
+			return "UNION changed the table's rows"
+		}
+	}
+	return ""
+}
+
+func (a *alteration) drop(s *ast.AlterTableSpec) string {
+	i := findColumn(a.def, s.OldColumnName.Name.O)
+	if i < 0 {
+		return "" // the definition was read after this statement
+	}
+	if a.def.Columns[i].Key > 0 {
+		return "column " + a.def.Columns[i].Name + " of the key was dropped"
+	}
+	a.def.Columns = append(a.def.Columns[:i:i], a.def.Columns[i+1:]...)
+	a.changed = true
+	return ""
+}
+
+func (a *alteration) add(s *ast.AlterTableSpec) string {
+	at := len(a.def.Columns)
+	if p := s.Position; p != nil && len(s.NewColumns) == 1 {
+		switch p.Tp {
+		case ast.ColumnPositionFirst:
+			at = 0
+		case ast.ColumnPositionAfter:
+			if at = findColumn(a.def, p.RelativeColumn.Name.O) + 1; at == 0 {
+				return "a column was added after " + p.RelativeColumn.Name.O + ", which is not in the tracked definition"
+			}
+		}
+	}
+	for _, c := range s.NewColumns {
+		col, init, why := a.r.d.column(c, a.def.Collation)
+		if why != "" {
+			return "column " + c.Name.Name.O + " was added: " + why
+		}
+		if i := findColumn(a.def, col.Name); i >= 0 {
+			old := a.def.Columns[i]
+			if old.DataType == col.DataType && old.Unsigned == col.Unsigned && old.Precision == col.Precision && old.Scale == col.Scale && old.Length == col.Length {
+				continue // the definition was read after this statement
+			}
+			return "column " + col.Name + " was added, and the tracked definition has another one of this name"
+		}
+		a.def.Columns = append(a.def.Columns[:at:at], append([]binlog.SourceColumn{col}, a.def.Columns[at:]...)...)
+		at++
+		a.initials[strings.ToLower(col.Name)] = init
+		a.changed = true
+	}
+	return ""
+}

@@ -1,0 +1,100 @@
+package mysql
+
+import (
+	"context"
+	"sync"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+// delivered is what the log reader has handed on so far, for the readers of chunks. The set always covers every
+// transaction of which a row was handed on under a sequence number up to seq, also one that is not yet complete.
+type delivered struct {
+	mu     sync.Mutex // guards everything below
+	ready  chan struct{}
+	open   bool // ready is closed: a Follow runs
+	gtids  bool
+	seq    uint64
+	set    *gomysql.MysqlGTIDSet // nil without GTIDs
+	tables map[cdc.TableID]startOf
+}
+
+// startOf is where a table's log began.
+type startOf struct {
+	set       *gomysql.MysqlGTIDSet
+	truncates int
+}
+
+func newDelivered() *delivered { return &delivered{ready: make(chan struct{})} }
+
+// begin makes the start of a Follow known, end its end.
+func (d *delivered) begin(gtids bool, set *gomysql.MysqlGTIDSet, tables map[cdc.TableID]startOf) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gtids, d.seq, d.set, d.tables = gtids, 0, set, tables
+	if !d.open {
+		d.open = true
+		close(d.ready)
+	}
+}
+
+func (d *delivered) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open {
+		d.open, d.ready = false, make(chan struct{})
+	}
+}
+
+// snapshot is what a chunk must see before its SELECT starts.
+type snapshot struct {
+	gtids     bool
+	seq       uint64
+	set       string
+	truncates int
+}
+
+// snapshot waits until a Follow runs, and returns what it has delivered, together with the table's start: the log brings
+// nothing from before that to the table, so that a lagging replica would miss it.
+func (d *delivered) snapshot(ctx context.Context, t cdc.TableID) (snapshot, error) {
+	for {
+		d.mu.Lock()
+		ready := d.ready
+		if d.open {
+			s := snapshot{gtids: d.gtids, seq: d.seq}
+			start, ok := d.tables[t]
+			s.truncates = start.truncates
+			if d.gtids {
+				set := d.set.Clone().(*gomysql.MysqlGTIDSet)
+				if ok && start.set != nil {
+					union(set, start.set)
+				}
+				s.set = set.String()
+			}
+			d.mu.Unlock()
+			if !ok {
+				return s, cdc.Errorf(cdc.CodeInternal, t, "a chunk of a table that is not followed")
+			}
+			return s, nil
+		}
+		d.mu.Unlock()
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return snapshot{}, context.Cause(ctx)
+		}
+	}
+}
+
+// union adds o to s.
+func union(s, o *gomysql.MysqlGTIDSet) {
+	for sid, tags := range *o {
+		for tag, ins := range tags {
+			for _, in := range ins {
+				addRun(s, sid, tag.String(), in.Start, in.Stop)
+			}
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package mysql
+
+import (
+	"errors"
+	"fmt"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+// Codes of the connection and of the log as a whole.
+var (
+	codeConfig     = cdc.NewCode("MYSQL_CONFIG", cdc.Fatal, "the MySQL part of the configuration is wrong", "correct what the message names")
+	codeConnect    = cdc.NewCode("MYSQL_CONNECT", cdc.Retryable, "the MySQL server cannot be reached, or a connection was lost", "check address, network and server; cdc2lake tries again with backoff")
+	codeAccess     = cdc.NewCode("MYSQL_ACCESS", cdc.Fatal, "MySQL refused the user or the password, or the user lacks a privilege", "check user and password (the password file is read again on each connect); grant what `cdc2lake check` names")
+	codeTLS        = cdc.NewCode("MYSQL_TLS", cdc.Fatal, "the TLS connection to MySQL cannot be verified or set up", "give the server's CA with tls.ca, check tls.server_name, or choose another tls.mode")
+	codeProtocol   = cdc.NewCode("MYSQL_PROTOCOL", cdc.Retryable, "the server sent something that the MySQL protocol does not allow", "a proxy may stand between; connect to the server itself, and report it if it happens again")
+	codePreflight  = cdc.NewCode("MYSQL_PREFLIGHT", cdc.Fatal, "the server's settings do not allow replication without loss", "run `cdc2lake check`, which names each setting and the statement that corrects it")
+	codePurged     = cdc.NewCode("MYSQL_PURGED", cdc.Fatal, "the server has purged log that tables still need", "reload the tables named (`cdc2lake reload TABLE`), and raise binlog_expire_logs_seconds")
+	codeHistory    = cdc.NewCode("MYSQL_HISTORY", cdc.Fatal, "the server's history is not the one the tables were made from", "connect to the server (or a replica) that has all transactions of the position; after a restore from a backup reload the tables")
+	codePosition   = cdc.NewCode("MYSQL_POSITION", cdc.Fatal, "a log position cannot be read or compared", "it was written by another version or for another server; see the message")
+	codeServerID   = cdc.NewCode("MYSQL_SERVER_ID", cdc.Retryable, "another replica uses the same server id", "set server_id to a number that no other replica of the server uses")
+	codeLogFormat  = cdc.NewCode("MYSQL_LOG_EVENT", cdc.Fatal, "the log holds an event that cannot be followed without loss", "see the message; reload the tables after the cause is gone")
+	codeLostMidway = cdc.NewCode("MYSQL_LOST_IN_TRANSACTION", cdc.Retryable, "the connection was lost in the middle of a transaction", "none: cdc2lake goes on from its last checkpoint")
+	codeChunk      = cdc.NewCode("MYSQL_CHUNK", cdc.Retryable, "a chunk of the initial load could not be read", "none: the chunk is read again")
+	codeWait       = cdc.NewCode("MYSQL_CHUNK_WAIT", cdc.Retryable, "what the log delivered did not become visible to the chunk's connection in time", "if a replica is read, check that it replicates; a long-held table lock also delays chunks")
+)
+
+// Codes that stop one table.
+var (
+	codeDDL       = cdc.NewCode("MYSQL_DDL", cdc.TablePaused, "a schema change altered the table in a way that is not followed", "`cdc2lake reload TABLE` loads it anew with its new definition")
+	codeStatement = cdc.NewCode("MYSQL_STATEMENT_FORMAT", cdc.TablePaused, "a change was logged as a statement, not as rows", "set binlog_format=ROW for every session, then `cdc2lake reload TABLE`")
+	codeXA        = cdc.NewCode("MYSQL_XA", cdc.TablePaused, "an XA transaction changed the table; these are not followed yet", "`cdc2lake reload TABLE` after the XA transaction has ended")
+	codeGone      = cdc.NewCode("MYSQL_TABLE_GONE", cdc.TablePaused, "the table is no longer in the source", "create it again and reload, or leave it out with tables.exclude")
+	codeDefChange = cdc.NewCode("MYSQL_DEFINITION", cdc.TablePaused, "the log's rows do not fit the table's tracked definition", "`cdc2lake reload TABLE` loads it anew with its present definition")
+)
+
+// errAccess etc. are numbers of server errors (mysqld_error.h).
+const (
+	erDBAccessDenied     = 1044
+	erAccessDenied       = 1045
+	erBadDB              = 1049
+	erUnknownColumn      = 1054
+	erTableAccessDenied  = 1142
+	erNoSuchTable        = 1146
+	erLockWaitTimeout    = 1205
+	erSpecificAccess     = 1227
+	erMasterFatalReading = 1236
+	erTableDefChanged    = 1412
+	erQueryInterrupted   = 1317
+	erQueryTimeout       = 3024
+	erServerShutdown     = 1053
+	erUnknownStmtHandler = 1243
+)
+
+// serverError returns the number of the server's error in err's chain, or 0.
+func serverError(err error) uint16 {
+	var my *gomysql.MyError
+	if errors.As(err, &my) {
+		return my.Code
+	}
+	return 0
+}
+
+// classify gives an error of a connection or statement the code that decides whether it is worth trying again.
+func classify(err error, doing string) error {
+	if err == nil || cdc.AsError(err) != nil {
+		return err
+	}
+	switch serverError(err) {
+	case erAccessDenied, erDBAccessDenied, erTableAccessDenied, erSpecificAccess:
+		return cdc.Errorf(codeAccess, cdc.TableID{}, "%s: %w", doing, err)
+	case 0:
+		return cdc.Errorf(codeConnect, cdc.TableID{}, "%s: %w", doing, err)
+	}
+	return cdc.Errorf(codeConnect, cdc.TableID{}, "%s: the server answered %w", doing, err)
+}
+
+func configError(format string, args ...any) error {
+	return cdc.Errorf(codeConfig, cdc.TableID{}, format, args...)
+}
+
+func protocolError(format string, args ...any) error {
+	return &cdc.Error{Code: codeProtocol, Msg: fmt.Sprintf(format, args...)}
+}
