@@ -1,0 +1,105 @@
+package iceberg
+
+// setRows is the largest number of rows of a colSet, and setBytes the size of variable-length data at which it is handed on.
+// They bound what lies between gathering and encoding.
+const (
+	setRows  = 16384
+	setBytes = 8 << 20
+)
+
+// colSet holds gathered rows of one file, column by column, on their way to the encoder.
+type colSet struct {
+	n    int
+	cols []colBuf
+}
+
+// colBuf holds one column's values as the Parquet column writers take them: NULLs leave no value, only a definition level.
+type colBuf struct {
+	bools []bool
+	i32   []int32
+	i64   []int64
+	f32   []float32
+	f64   []float64
+	// fixed holds values of physFixed one after the other, big endian.
+	fixed []byte
+	// data[off[i]:off[i+1]] is value i of physBytes.
+	off  []int32
+	data []byte
+	// def has a level per row (1: a value, 0: NULL) if the column is optional in the file.
+	def []int16
+}
+
+// reset empties the buffer. off keeps its first element, which is always 0.
+func (c *colBuf) reset() {
+	c.bools, c.i32, c.i64, c.f32, c.f64 = c.bools[:0], c.i32[:0], c.i64[:0], c.f32[:0], c.f64[:0]
+	c.fixed, c.data, c.def = c.fixed[:0], c.data[:0], c.def[:0]
+	c.off = append(c.off[:0], 0)
+}
+
+// raw is the size of the buffer's values in bytes.
+func (c *colBuf) raw() int {
+	return len(c.bools) + 4*len(c.i32) + 8*len(c.i64) + 4*len(c.f32) + 8*len(c.f64) + len(c.fixed) + 4*len(c.off) + len(c.data)
+}
+
+// capacity is what the buffer holds in memory.
+func (c *colBuf) capacity() int {
+	return cap(c.bools) + 4*cap(c.i32) + 8*cap(c.i64) + 4*cap(c.f32) + 8*cap(c.f64) + cap(c.fixed) + 4*cap(c.off) + cap(c.data) + 2*cap(c.def)
+}
+
+func (s *colSet) raw() int {
+	n := 0
+	for i := range s.cols {
+		n += s.cols[i].raw()
+	}
+	return n
+}
+
+func (s *colSet) dataBytes() int {
+	n := 0
+	for i := range s.cols {
+		n += len(s.cols[i].data)
+	}
+	return n
+}
+
+// colPool recycles column buffers by physical type, so that files of any table share them. It is used by one goroutine and fed
+// by another through a channel (see encoder).
+type colPool struct {
+	free [physFixed + 1][]colBuf
+	held int // bytes of free buffers
+}
+
+// poolBytes bounds what a pool keeps, poolBuffer the largest buffer worth keeping: one row of a gigabyte must not stay in
+// memory for ever.
+const (
+	poolBytes  = 32 << 20
+	poolBuffer = 4 << 20
+)
+
+func (p *colPool) get(l *parquetLayout, s *colSet) {
+	if cap(s.cols) < len(l.cols) {
+		s.cols = make([]colBuf, len(l.cols))
+	}
+	s.cols, s.n = s.cols[:len(l.cols)], 0
+	for i := range l.cols {
+		f := &p.free[l.cols[i].to]
+		if n := len(*f); n > 0 {
+			s.cols[i] = (*f)[n-1]
+			*f = (*f)[:n-1]
+			p.held -= s.cols[i].capacity()
+		}
+		s.cols[i].reset()
+	}
+}
+
+func (p *colPool) put(l *parquetLayout, s *colSet) {
+	for i := range s.cols {
+		c := s.cols[i].capacity()
+		if c <= poolBuffer && p.held+c <= poolBytes {
+			p.free[l.cols[i].to] = append(p.free[l.cols[i].to], s.cols[i])
+			p.held += c
+		}
+		s.cols[i] = colBuf{}
+	}
+	s.n = 0
+}

@@ -1,0 +1,58 @@
+package iceberg
+
+import "math/bits"
+
+// bufferAllocator gives the Parquet encoders of one goroutine their buffers again and again: fresh ones would cost zeroing and
+// collection, about a tenth of the encoder's time. Memory comes back with old contents. It is not safe for concurrent use.
+type bufferAllocator struct {
+	free [32][][]byte // by log2 of the capacity
+	held int
+}
+
+const (
+	allocSmallest = 6 // classes start at 64 bytes
+	allocHeld     = 64 << 20
+)
+
+func allocClass(n int) int {
+	if n <= 1<<allocSmallest {
+		return allocSmallest
+	}
+	return bits.Len(uint(n - 1))
+}
+
+// Allocate implements memory.Allocator.
+func (a *bufferAllocator) Allocate(n int) []byte {
+	c := allocClass(n)
+	if c >= len(a.free) {
+		return make([]byte, n)
+	}
+	if l := len(a.free[c]); l > 0 {
+		b := a.free[c][l-1]
+		a.free[c] = a.free[c][:l-1]
+		a.held -= cap(b)
+		return b[:n]
+	}
+	return make([]byte, n, 1<<c)
+}
+
+// Reallocate implements memory.Allocator.
+func (a *bufferAllocator) Reallocate(n int, b []byte) []byte {
+	if n <= cap(b) {
+		return b[:n]
+	}
+	nb := a.Allocate(n)
+	copy(nb, b)
+	a.Free(b)
+	return nb
+}
+
+// Free implements memory.Allocator.
+func (a *bufferAllocator) Free(b []byte) {
+	c := allocClass(cap(b))
+	if c >= len(a.free) || cap(b) != 1<<c || a.held+cap(b) > allocHeld {
+		return
+	}
+	a.free[c] = append(a.free[c], b[:0])
+	a.held += cap(b)
+}

@@ -1,0 +1,307 @@
+package iceberg
+
+import (
+	"context"
+	"slices"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/stream/state"
+)
+
+// scratch is what sealing a table needs for a moment.
+type scratch struct {
+	keys  []cdc.Key
+	order []uint32    // index of the keys' entries
+	old   []state.Loc // where the state has the keys
+	locs  []state.Loc // where rows went, by buffer row
+	sel   []int32
+	src   []uint32
+	parts []*partition
+	busy  []*partition
+	put   []state.Loc // the new locations of changed keys
+}
+
+// partRow is a row of a partition while a table is sealed.
+type partRow struct {
+	held int32
+	row  int32
+	src  uint32
+}
+
+// seal writes the table's buffered rows into its open files and brings the state up to them.
+func (t *tableWriter) seal(ctx context.Context) error {
+	w := t.w
+	w.keys, w.order = t.coll.sorted(w.keys[:0], w.order[:0])
+	w.old = slices.Grow(w.old[:0], len(w.keys))[:len(w.keys)]
+	t.keys.Lookup(w.keys, w.old)
+	t.decide()
+	w.locs = slices.Grow(w.locs[:0], len(t.states))[:len(t.states)]
+	var err error
+	if t.partitioner == nil {
+		err = t.gatherAll(ctx)
+	} else {
+		err = t.gatherPartitions(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range t.files {
+		if err := t.flush(ctx, f); err != nil {
+			return err
+		}
+	}
+	t.store()
+	t.empty()
+	return nil
+}
+
+// decide compares what the buffer has of every key with what the state has: which versions are gone, and which chunk rows are not
+// wanted.
+func (t *tableWriter) decide() {
+	w, p := t.w, t.current()
+	for i, o := range w.order {
+		e, known := &t.coll.ents[o], w.old[i] != state.None
+		if e.last == lastChunk {
+			if known {
+				t.states[e.src] = rowDead
+				p.counts.Skipped++
+			} else {
+				p.counts.Reads++
+			}
+			continue
+		}
+		if known {
+			p.deleted = append(p.deleted, w.old[i])
+		}
+		if t.live && (e.first == expectAbsent && known || e.first == expectPresent && !known) {
+			p.counts.Divergent++
+		}
+	}
+}
+
+// store puts the new locations of the keys that changed.
+func (t *tableWriter) store() {
+	w := t.w
+	n := 0
+	w.put = slices.Grow(w.put[:0], len(w.keys))[:len(w.keys)]
+	locs := w.put
+	for i, o := range w.order {
+		e := &t.coll.ents[o]
+		loc := state.None
+		if t.states[e.src] == rowStored {
+			loc = w.locs[e.src]
+		} else if w.old[i] == state.None || e.last == lastChunk {
+			continue // a delete of what never was, or a chunk's row that the state knows better
+		}
+		w.keys[n], locs[n], w.old[n] = w.keys[i], loc, w.old[i]
+		n++
+	}
+	t.keys.Put(w.keys[:n], locs[:n], w.old[:n])
+}
+
+// gatherAll writes all live rows of an unpartitioned table, batch by batch.
+func (t *tableWriter) gatherAll(ctx context.Context) error {
+	w := t.w
+	for i := range t.held {
+		end := len(t.states)
+		if i+1 < len(t.held) {
+			end = t.held[i+1].base
+		}
+		w.sel, w.src = w.sel[:0], w.src[:0]
+		for s := t.held[i].base; s < end; s++ {
+			if t.states[s] == rowLive {
+				w.sel, w.src = append(w.sel, t.rows[s]), append(w.src, uint32(s))
+			}
+		}
+		if err := t.emit(ctx, nil, t.held[i].b, w.sel, w.src); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gatherPartitions writes all live rows partition by partition, so that each is visited once whatever the order of the rows. Those
+// with an open file come first: the others may close them.
+func (t *tableWriter) gatherPartitions(ctx context.Context) error {
+	w := t.w
+	w.busy = w.busy[:0]
+	for i := range t.held {
+		end := len(t.states)
+		if i+1 < len(t.held) {
+			end = t.held[i+1].base
+		}
+		w.sel, w.src = w.sel[:0], w.src[:0]
+		for s := t.held[i].base; s < end; s++ {
+			if t.states[s] == rowLive {
+				w.sel, w.src = append(w.sel, t.rows[s]), append(w.src, uint32(s))
+			}
+		}
+		w.parts = t.partitioner.assign(t.held[i].b, w.sel, w.parts[:0])
+		for j, p := range w.parts {
+			if len(p.rows) == 0 {
+				w.busy = append(w.busy, p)
+			}
+			p.rows = append(p.rows, partRow{held: int32(i), row: w.sel[j], src: w.src[j]})
+		}
+	}
+	for _, open := range []bool{true, false} {
+		for _, p := range w.busy {
+			if (p.file != nil) != open || len(p.rows) == 0 {
+				continue
+			}
+			rows := p.rows
+			for len(rows) > 0 {
+				h := rows[0].held
+				w.sel, w.src = w.sel[:0], w.src[:0]
+				for len(rows) > 0 && rows[0].held == h {
+					w.sel, w.src = append(w.sel, rows[0].row), append(w.src, rows[0].src)
+					rows = rows[1:]
+				}
+				if err := t.emit(ctx, p, t.held[h].b, w.sel, w.src); err != nil {
+					return err
+				}
+			}
+			p.rows = nil
+		}
+	}
+	clear(w.busy)
+	clear(w.parts)
+	return nil
+}
+
+// emit writes rows of a batch into the partition's file (nil: the table's only one), and notes where they are.
+func (t *tableWriter) emit(ctx context.Context, p *partition, b *cdc.Batch, rows []int32, src []uint32) error {
+	w := t.w
+	for len(rows) > 0 {
+		f, err := t.file(ctx, p)
+		if err != nil {
+			return err
+		}
+		if f.set == nil {
+			f.set = w.enc.getSet(f.layout)
+		}
+		n := room(f.set, f.layout, b, rows)
+		if n == 0 {
+			if err := t.flush(ctx, f); err != nil {
+				return err
+			}
+			continue
+		}
+		f.set.gather(f.layout, b, rows[:n])
+		for i, s := range src[:n] {
+			w.locs[s] = state.MakeLoc(f.num, f.rows+uint32(i))
+			t.states[s] = rowStored
+		}
+		f.rows += uint32(n)
+		rows, src = rows[n:], src[n:]
+	}
+	return nil
+}
+
+// room returns how many of the rows fit into the set; at least one if it is empty.
+func room(s *colSet, l *parquetLayout, b *cdc.Batch, rows []int32) int {
+	n := min(len(rows), setRows-s.n)
+	data, total := s.dataBytes(), 0
+	for i := range l.cols {
+		if l.cols[i].to == physBytes {
+			total += len(b.Cols[i].Data)
+		}
+	}
+	if total == 0 || data+total <= setBytes {
+		return n
+	}
+	// Large values: look at every row.
+	for k, r := range rows[:n] {
+		for i := range l.cols {
+			if l.cols[i].to == physBytes {
+				v := &b.Cols[i]
+				data += int(v.Off[r+1] - v.Off[r])
+			}
+		}
+		if data > setBytes && (k > 0 || s.n > 0) {
+			return k
+		}
+	}
+	return n
+}
+
+// flush hands the file's gathered rows to the encoder.
+func (t *tableWriter) flush(ctx context.Context, f *openFile) error {
+	if f.set == nil {
+		return nil
+	}
+	if err := t.w.enc.send(ctx, encodeJob{op: encodeRows, f: f, set: f.set}); err != nil {
+		return err
+	}
+	f.set = nil
+	return t.w.enc.err()
+}
+
+// maxFileRows keeps positions within 31 bits, which is what some readers take them for.
+const maxFileRows = 1 << 31
+
+// file returns the open file of a partition, opening one if need be.
+func (t *tableWriter) file(ctx context.Context, p *partition) (*openFile, error) {
+	var f *openFile
+	if p != nil {
+		f = p.file
+	} else if len(t.files) > 0 {
+		f = t.files[0]
+	}
+	if f != nil && f.set == nil && (f.size.Load() >= t.layout.target.targetBytes || f.rows >= maxFileRows-setRows) {
+		if err := t.closeFile(ctx, f); err != nil {
+			return nil, err
+		}
+		f = nil
+	}
+	t.w.tick++
+	if f == nil {
+		if len(t.files) >= maxOpenFiles {
+			oldest := slices.MinFunc(t.files, func(a, b *openFile) int { return int(int64(a.used - b.used)) })
+			if err := t.closeFile(ctx, oldest); err != nil {
+				return nil, err
+			}
+		}
+		path := ""
+		if p != nil {
+			path = p.path
+		}
+		num, uri, err := t.st.newFile(t.w.o.slot, path)
+		if err != nil {
+			return nil, err
+		}
+		f = &openFile{layout: t.layout, part: t.current(), num: num, uri: uri, partition: p}
+		f.part.opened()
+		t.files = append(t.files, f)
+		if p != nil {
+			p.file = f
+		}
+	}
+	f.used = t.w.tick
+	return f, nil
+}
+
+// closeFile lets the encoder finish a file.
+func (t *tableWriter) closeFile(ctx context.Context, f *openFile) error {
+	if err := t.flush(ctx, f); err != nil {
+		return err
+	}
+	if err := t.w.enc.send(ctx, encodeJob{op: encodeClose, f: f}); err != nil {
+		return err
+	}
+	t.files = slices.DeleteFunc(t.files, func(o *openFile) bool { return o == f })
+	if f.partition != nil {
+		f.partition.file = nil
+	}
+	return nil
+}
+
+// closeFiles finishes all open files of the table.
+func (t *tableWriter) closeFiles(ctx context.Context) error {
+	for len(t.files) > 0 {
+		if err := t.closeFile(ctx, t.files[len(t.files)-1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
