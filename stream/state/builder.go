@@ -114,7 +114,7 @@ func (b *Builder) Finish(meta []byte) error {
 	ref := runRef{id: s.newID()}
 	var w *runWriter
 	var live int64
-	m := merger{unique: true}
+	m := merger{unique: true, step: s.o.mergeStep}
 	err := m.merge(in, func(d []uint64) (err error) {
 		if w == nil {
 			if w, err = createRun(ref.path(s.o.Dir)); err != nil {

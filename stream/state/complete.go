@@ -125,7 +125,7 @@ func (s *Shard) writeParts(parts []part, seq uint64) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	var m merger
+	m := merger{step: s.o.mergeStep}
 	var in []sorted
 	for _, p := range parts {
 		w.begin(p.t.id, p.t.w)

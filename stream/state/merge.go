@@ -13,6 +13,8 @@ type merger struct {
 	unique bool
 	// dropTombstones: nothing lies below, so tombstones are left out.
 	dropTombstones bool
+	// step takes the place of mergeEntries if it is not 0.
+	step int
 
 	free [][]uint64
 }
@@ -29,14 +31,18 @@ func (m *merger) merge(in []sorted, emit func(d []uint64) error) error {
 		return nil
 	}
 	w := in[0].w
+	step := mergeEntries
+	if m.step > 0 {
+		step = m.step
+	}
 	at := make([]int, len(in))
 	pieces := make([]piece, 0, len(in))
 	for {
-		// The bound is the smallest of the keys that stand mergeEntries ahead: no input gives more than that.
+		// The bound is the smallest of the keys that stand one step ahead: no input gives more than that.
 		var bound orderedKey
 		bounded := false
 		for i := range in {
-			if p := at[i] + mergeEntries; p < in[i].len() {
+			if p := at[i] + step; p < in[i].len() {
 				if k := in[i].key(p); !bounded || k.less(cdc.Key(bound)) {
 					bound, bounded = k, true
 				}
@@ -46,7 +52,7 @@ func (m *merger) merge(in []sorted, emit func(d []uint64) error) error {
 		for i := range in {
 			to := in[i].len()
 			if bounded {
-				to = in[i].lowerBound(at[i], min(at[i]+mergeEntries, to), cdc.Key(bound))
+				to = in[i].lowerBound(at[i], min(at[i]+step, to), cdc.Key(bound))
 			}
 			if to > at[i] {
 				pieces = append(pieces, piece{d: in[i].d[at[i]*w : to*w]})

@@ -162,7 +162,7 @@ func (s *Shard) writeMerged(picked, below []*run, live func(*run, *section) bool
 	if err != nil {
 		return nil, 0, diskError(err, "create a run in %s", s.o.Dir)
 	}
-	var m merger
+	m := merger{step: s.o.mergeStep}
 	var n int64
 	var in []sorted
 	for _, id := range tablesOf(picked) {

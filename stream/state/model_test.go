@@ -57,7 +57,7 @@ var modelIDs = []cdc.TableID{{Database: "a", Name: "x"}, {Database: "a", Name: "
 func modelExact(id cdc.TableID) bool { return id != modelIDs[2] }
 
 func (m *machine) start(t *rapid.T) {
-	s, err := Open(Options{Dir: m.dir, Groups: m.groups, BuildBytes: 1, manualMerge: true})
+	s, err := Open(Options{Dir: m.dir, Groups: m.groups, BuildBytes: 1, manualMerge: true, mergeStep: rapid.SampledFrom([]int{0, 1, 64}).Draw(t, "merge step")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func (m *machine) empty() {
 
 // keysOf draws sorted unique keys of a table.
 func (m *machine) keysOf(t *rapid.T, exact bool) []cdc.Key {
-	n := rapid.SampledFrom([]int{0, 1, 3, 50, 1500}).Draw(t, "keys")
+	n := rapid.SampledFrom([]int{0, 1, 3, 50, 600}).Draw(t, "keys")
 	start := rapid.IntRange(0, len(m.pool)-1).Draw(t, "start")
 	stride := rapid.SampledFrom([]int{1, 1, 7}).Draw(t, "stride")
 	seen := map[cdc.Key]bool{}
@@ -194,7 +194,7 @@ func TestModel(t *testing.T) {
 		}
 		defer os.RemoveAll(dir)
 		groups := rapid.SampledFrom([]cdc.GroupRange{{From: 0, To: 128, Of: 128}, {From: 5, To: 6, Of: 7}, {From: 0, To: 1, Of: 128}}).Draw(t, "groups")
-		m := &machine{dir: filepath.Join(dir, "s"), groups: groups, pool: makePool(groups, 4000)}
+		m := &machine{dir: filepath.Join(dir, "s"), groups: groups, pool: makePool(groups, 1500)}
 		m.empty()
 		m.start(t)
 		defer func() { _ = m.s.Close() }()

@@ -22,6 +22,7 @@ type Options struct {
 	Log *slog.Logger
 
 	manualMerge bool // tests call mergeOnce themselves
+	mergeStep   int  // see merger.step; tests make it small
 }
 
 // Shard is the state of one slot over all its tables.

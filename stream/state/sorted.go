@@ -68,7 +68,9 @@ func (s *sorted) lookup(keys []cdc.Key, out []Loc) {
 				size = n - f*page
 			}
 			p := f * page
-			if hi > a && b > a {
+			if hi >= b {
+				p += size - 1
+			} else if hi > a {
 				p += min(int(float64(size)*float64(int64((hi-a)>>1))/(float64(int64((b-a)>>1))+1)), size-1)
 			}
 			at[j] = p
@@ -111,7 +113,7 @@ func seekFence(fence []uint64, f int, hi uint64, perHi float64) int {
 		f++
 	}
 	lo, up := f, len(fence) // fence[lo] < hi; fence[up] >= hi, or up is the end
-	g := min(lo+1+int(float64(int64((hi-fence[lo])>>1))*perHi), up-1)
+	g := lo + 1 + int(min(float64(int64((hi-fence[lo])>>1))*perHi, float64(up-lo-2)))
 	if fence[g] < hi {
 		lo = g
 		for step := 1; lo+step < up; step *= 2 {

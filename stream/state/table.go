@@ -202,7 +202,7 @@ func (t *Table) Iterate(f func(cdc.Key, Loc) error) error {
 	if l.view != nil {
 		in = append(in, l.view.sections...)
 	}
-	m := merger{dropTombstones: true}
+	m := merger{dropTombstones: true, step: t.s.o.mergeStep}
 	return m.merge(in, func(d []uint64) error {
 		for i := 0; i < len(d); i += t.w {
 			k := cdc.Key{Hi: d[i]}
