@@ -67,7 +67,8 @@ type plan struct {
 	failed bool // the table was given up on this map
 	ops    []op
 	full   []byte // bitmap with all columns set
-	before []span // key columns of the image before, of the update that is being decoded
+	keyEnd int    // ops up to here contain all key columns
+	before []span // key columns of the images of the update that is being decoded
 	after  []span
 }
 

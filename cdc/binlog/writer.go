@@ -22,6 +22,12 @@ type writer struct {
 	pos                     []byte
 }
 
+// fault is an error of the table's own data, as opposed to one of whoever takes the batches.
+type fault struct{ err *cdc.Error }
+
+func (f *fault) Error() string { return f.err.Error() }
+func (f *fault) Unwrap() error { return f.err }
+
 func newWriter(s *cdc.Schema, opts *TableOptions, seed uint64, pool *cdc.BatchPool, emit func(*cdc.Batch) error) (*writer, *cdc.Error) {
 	h, err := cdc.NewKeyHasher(s, seed)
 	if err != nil {
@@ -84,22 +90,7 @@ func (w *writer) close(op cdc.Op, n int) {
 	w.bytes += n
 }
 
-// undo empties the row that open began, after some of its values were written.
-func (w *writer) undo(from []int32) {
-	b, r := w.b, w.b.N
-	for i := range b.Cols {
-		v := &b.Cols[i]
-		if v.Layout == cdc.LayoutBytes {
-			v.Data = v.Data[:v.Off[r]]
-		}
-		if v.Valid != nil {
-			v.Valid[r>>3] &^= 1 << (r & 7)
-		}
-		v.Nulls = int(from[i])
-	}
-}
-
-// flush checks the open batch, computes its keys and hands it on.
+// flush checks the open batch, computes its keys and hands it on. The error is a *fault, or the taker's.
 func (w *writer) flush() error {
 	b := w.b
 	if b == nil {
@@ -114,7 +105,7 @@ func (w *writer) flush() error {
 		if v := &b.Cols[i]; !validText(v.Data, v.Off[:b.N]) {
 			name := w.schema.Columns[i].Name
 			b.Release()
-			return valueError(w.schema.Table, name, errText)
+			return &fault{valueError(w.schema.Table, name, errText)}
 		}
 	}
 	w.hasher.Hash(b.Cols, 0, b.N, b.KeyHi, b.KeyLo)
