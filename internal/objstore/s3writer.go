@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ const (
 	maxParts     = 10000
 	// abortTimeout bounds the cleaning up after the caller's context has ended.
 	abortTimeout = 30 * time.Second
+	abortTries   = 5
 )
 
 // partSize is the size of the n-th part (from 1) in bytes.
@@ -231,21 +233,39 @@ func (w *s3Writer) Abort() error {
 		w.err = &Error{Op: OpCreateUpload, Location: w.store.Location(w.key), Err: errAborted}
 	}
 	w.cancel(errAborted)
-	_ = w.group.Wait() // parts that finish after the abort would stay, and be paid for
+	interrupted := w.group.Wait() != nil
 	w.part.release()
 	if w.upload == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), abortTimeout)
 	defer cancel()
-	err := w.store.do(ctx, OpAbortUpload, w.key, func(ctx context.Context) (int64, error) {
+	// We have waited for our parts; but a server may still be storing one whose request was
+	// cut off, which makes its abort fail or come to nothing. S3's advice is to abort until
+	// the upload is gone.
+	for try := 1; ; try++ {
+		err := w.abortUpload(ctx)
+		if errors.Is(err, ErrNotFound) || err == nil && !interrupted {
+			return nil
+		}
+		if try == abortTries || err != nil && !errors.Is(err, ErrUnavailable) {
+			return err
+		}
+		timer := time.NewTimer(backoff(try+1, false, rand.Float64))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+func (w *s3Writer) abortUpload(ctx context.Context) error {
+	return w.store.do(ctx, OpAbortUpload, w.key, func(ctx context.Context) (int64, error) {
 		_, err := w.store.core.api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
 			Bucket: &w.store.bucket, Key: w.store.key(w.key), UploadId: &w.upload,
 		})
 		return 0, err
 	})
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
 }

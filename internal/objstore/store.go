@@ -30,7 +30,8 @@ type Store interface {
 	OpenSized(ctx context.Context, key string, size int64) (File, error)
 
 	// Put writes an object whole, replacing what was there. Readers see the old or the new
-	// object, never a part.
+	// object, never a part. It is repeated after a lost answer, and the first request may still
+	// land later: for keys that are written once or by one writer, not for decisions.
 	Put(ctx context.Context, key string, body []byte) error
 
 	// PutIfAbsent writes an object unless one exists. Of any number of concurrent callers
