@@ -39,8 +39,6 @@ type SourceColumn struct {
 type SourceTable struct {
 	Table   cdc.TableID    `json:"table"`
 	Columns []SourceColumn `json:"columns"`
-	// Collation is TABLE_COLLATION: that of columns added without one.
-	Collation string `json:"collation,omitempty"`
 	// KeyName is the name of the index whose columns have Key set: PRIMARY, or a unique index over columns that are not null.
 	KeyName string `json:"key,omitempty"`
 	// Collation is the table's default collation (TABLE_COLLATION): it gives columns that DDL adds their character set.
