@@ -55,20 +55,17 @@ func tableKey(buf []byte, database, table []byte) []byte {
 
 func keyOf(id cdc.TableID) string { return id.Database + "\x00" + id.Name }
 
-// Register selects a table under a definition: schema is NewSchema(src, opts), with the version and initial values that
-// the source gave it. It takes the place of an earlier definition, whose open rows are handed on first.
-func (d *Decoder) Register(schema *cdc.Schema, src SourceTable, opts TableOptions) (*Table, error) {
-	own, cols, cerr := compile(&src, &opts)
+// Register selects a table under a definition: one that NewSchema made with the same options, with the version and the
+// initial values that the source gave it. It takes the place of an earlier definition, whose open rows are handed on first.
+func (d *Decoder) Register(schema *cdc.Schema, opts TableOptions) (*Table, error) {
+	src, cols, cerr := recompile(schema, &opts)
 	if cerr != nil {
 		return nil, cerr
-	}
-	if err := sameColumns(own, schema); err != nil {
-		return nil, cdc.Errorf(cdc.CodeInternal, schema.Table, "register: %w", err)
 	}
 	if err := d.Unregister(schema.Table); err != nil {
 		return nil, err
 	}
-	t := &Table{schema: schema, source: src, columns: cols}
+	t := &Table{schema: schema, source: *src, columns: cols}
 	w, cerr := newWriter(schema, &opts, d.seed, cdc.NewBatchPool(schema), func(b *cdc.Batch) error {
 		t.Batches++
 		t.Rows += uint64(b.N)
@@ -82,20 +79,6 @@ func (d *Decoder) Register(schema *cdc.Schema, src SourceTable, opts TableOption
 	d.tables[keyOf(schema.Table)] = t
 	d.forget()
 	return t, nil
-}
-
-// sameColumns checks that the caller's schema is the one that the definition maps to.
-func sameColumns(want, got *cdc.Schema) error {
-	if want.Table != got.Table || len(want.Columns) != len(got.Columns) || len(want.Key) != len(got.Key) {
-		return errors.New("the schema does not belong to the definition")
-	}
-	for i := range want.Columns {
-		a, b := &want.Columns[i], &got.Columns[i]
-		if a.Name != b.Name || a.Type != b.Type || a.Nullable != b.Nullable || a.Key != b.Key || a.Meta != b.Meta {
-			return fmt.Errorf("column %s does not belong to the definition", b.Name)
-		}
-	}
-	return nil
 }
 
 // Unregister deselects a table after its open rows are handed on.

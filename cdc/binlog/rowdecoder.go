@@ -15,12 +15,11 @@ const RowSession = "SET SESSION time_zone = '+00:00', character_set_results = NU
 
 // RowDecoder turns rows of the binary protocol (COM_STMT_EXECUTE) into batches of OpRead rows. It is used by one goroutine.
 type RowDecoder struct {
-	table   SourceTable
-	columns []column
-	ops     []rowOp
-	names   []string
-	writer  *writer
-	nulls   int // bytes of the bitmap
+	table  cdc.TableID
+	ops    []rowOp
+	names  []string
+	writer *writer
+	nulls  int // bytes of the bitmap
 }
 
 // rowOp is one column's step through a row.
@@ -46,20 +45,17 @@ const (
 
 // NewRowDecoder returns a decoder for rows of Columns, in that order. pool is Table.Pool of the table's registration, or
 // a new one. Batches go to emit with one reference; an error of emit is returned by Row and Flush as it is.
-func NewRowDecoder(pool *cdc.BatchPool, src SourceTable, opts TableOptions, seed uint64, emit func(*cdc.Batch) error) (*RowDecoder, error) {
+func NewRowDecoder(pool *cdc.BatchPool, opts TableOptions, seed uint64, emit func(*cdc.Batch) error) (*RowDecoder, error) {
 	schema := pool.Schema()
-	own, cols, cerr := compile(&src, &opts)
+	_, cols, cerr := recompile(schema, &opts)
 	if cerr != nil {
 		return nil, cerr
-	}
-	if err := sameColumns(own, schema); err != nil {
-		return nil, cdc.Errorf(cdc.CodeInternal, schema.Table, "row decoder: %w", err)
 	}
 	w, cerr := newWriter(schema, &opts, seed, pool, emit)
 	if cerr != nil {
 		return nil, cerr
 	}
-	d := &RowDecoder{table: src, columns: cols, writer: w}
+	d := &RowDecoder{table: schema.Table, writer: w}
 	for i := range cols {
 		c := &cols[i]
 		if c.out < 0 {
@@ -121,7 +117,7 @@ func (d *RowDecoder) Begin(micros int64, pos []byte) { d.writer.micros, d.writer
 // Definition checks the definition packet of column i of the result against the table: its name, type and character set.
 func (d *RowDecoder) Definition(i int, packet []byte) error {
 	fail := func(format string, args ...any) error {
-		return cdc.Errorf(CodeMismatch, d.table.Table, "result column %d: %s", i+1, fmt.Sprintf(format, args...))
+		return cdc.Errorf(CodeMismatch, d.table, "result column %d: %s", i+1, fmt.Sprintf(format, args...))
 	}
 	if i >= len(d.ops) {
 		return fail("only %d were selected", len(d.ops))
@@ -192,7 +188,7 @@ func (d *RowDecoder) Row(packet []byte) error {
 		if column < len(d.names) {
 			name = d.names[column]
 		}
-		return valueError(d.table.Table, name, err)
+		return valueError(d.table, name, err)
 	}
 	w.close(cdc.OpRead, len(packet))
 	return nil

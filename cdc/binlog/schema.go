@@ -99,6 +99,28 @@ func ParseSource(s *cdc.Schema) (SourceTable, *cdc.Error) {
 	return t, nil
 }
 
+// recompile makes the column plans of a schema that NewSchema made with the same options.
+func recompile(s *cdc.Schema, opts *TableOptions) (*SourceTable, []column, *cdc.Error) {
+	src, err := ParseSource(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	want, cols, err := compile(&src, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if want.Table != s.Table || len(want.Columns) != len(s.Columns) || len(want.Key) != len(s.Key) {
+		return nil, nil, cdc.Errorf(cdc.CodeInternal, s.Table, "its schema was not made with these options")
+	}
+	for i := range want.Columns {
+		a, b := &want.Columns[i], &s.Columns[i]
+		if a.Name != b.Name || a.Type != b.Type || a.Nullable != b.Nullable || a.Key != b.Key || a.Meta != b.Meta {
+			return nil, nil, cdc.Errorf(cdc.CodeInternal, s.Table, "column %s of its schema was not made with these options", b.Name)
+		}
+	}
+	return &src, cols, nil
+}
+
 func (t *SourceTable) find(name string) int {
 	for i := range t.Columns {
 		if strings.EqualFold(t.Columns[i].Name, name) {
