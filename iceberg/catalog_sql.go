@@ -1,0 +1,254 @@
+package iceberg
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	iceberggo "github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/catalog"
+	sqlcat "github.com/apache/iceberg-go/catalog/sql"
+	"github.com/apache/iceberg-go/table"
+	_ "github.com/jackc/pgx/v5/stdlib" // database/sql driver "pgx"
+	_ "modernc.org/sqlite"             // database/sql driver "sqlite"
+
+	icebergio "github.com/apache/iceberg-go/io"
+)
+
+// sqlCatalog is iceberg-go's SQL catalog (the JDBC layout that Java, Python and Go share), with a commit of its own: the
+// library's CommitTable reads the table once more and swaps the version that it read itself, and not the one on which we
+// decided. Ours swaps exactly that one, and reads nothing.
+type sqlCatalog struct {
+	db   *sql.DB
+	cat  *sqlcat.Catalog
+	name string
+	fs   *storage
+	bind func(int) string // the n-th placeholder
+}
+
+func openSQLCatalog(ctx context.Context, c CatalogConfig, fs *storage) (*sqlCatalog, error) {
+	var (
+		db      *sql.DB
+		err     error
+		dialect sqlcat.SupportedDialect
+		bind    func(int) string
+	)
+	switch c.Type {
+	case "sqlite":
+		p, err2 := filepath.Abs(c.URI)
+		if c.URI == "" || err2 != nil {
+			return nil, configError("the sqlite catalog needs a file path as its uri")
+		}
+		// synchronous=FULL: in WAL mode NORMAL may lose the last commits on power loss, and a lost commit is a rollback.
+		dsn := "file:" + strings.NewReplacer("?", "%3f", "#", "%23").Replace(p) +
+			"?_pragma=busy_timeout(15000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
+		db, err = sql.Open("sqlite", dsn)
+		dialect, bind = sqlcat.SQLite, func(int) string { return "?" }
+		if err == nil {
+			db.SetMaxOpenConns(4)
+		}
+	default:
+		db, err = sql.Open("pgx", c.URI)
+		dialect, bind = sqlcat.Postgres, func(i int) string { return "$" + strconv.Itoa(i) }
+		if err == nil {
+			db.SetMaxOpenConns(16)
+		}
+	}
+	if err != nil {
+		return nil, configError("catalog uri: %w", redactURI(err, c.URI))
+	}
+	if err := db.PingContext(ctx); err != nil {
+		_ = db.Close()
+		return nil, catalogError("connect to the %s catalog: %w", c.Type, redactURI(err, c.URI))
+	}
+	cat, err := sqlcat.NewCatalog(c.Name, db, dialect, iceberggo.Properties{
+		"warehouse": strings.TrimSuffix(c.Warehouse, "/"), ioProperty: fs.id})
+	if err != nil {
+		_ = db.Close()
+		return nil, catalogError("open the %s catalog: %w", c.Type, redactURI(err, c.URI))
+	}
+	return &sqlCatalog{db: db, cat: cat, name: c.Name, fs: fs, bind: bind}, nil
+}
+
+// redactURI keeps a connection string, which may hold a password, out of an error.
+func redactURI(err error, uri string) error {
+	if uri == "" || !strings.Contains(err.Error(), uri) {
+		return err
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), uri, "***"))
+}
+
+// namespaceKey is the namespace as the catalog stores it; our namespaces have no dots inside their parts (see Naming).
+func namespaceKey(id table.Identifier) string { return strings.Join(id[:len(id)-1], ".") }
+
+func (c *sqlCatalog) load(ctx context.Context, ident table.Identifier, have *metaVersion) (*metaVersion, error) {
+	var loc sql.NullString
+	err := c.db.QueryRowContext(ctx, "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = "+c.bind(1)+
+		" AND table_namespace = "+c.bind(2)+" AND table_name = "+c.bind(3),
+		c.name, namespaceKey(ident), ident[len(ident)-1]).Scan(&loc)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && !loc.Valid:
+		return nil, fmt.Errorf("%w: %s", errNoTable, identString(ident))
+	case err != nil:
+		return nil, catalogError("look up %s: %w", identString(ident), err)
+	}
+	if have != nil && have.location == loc.String {
+		return have, nil
+	}
+	t, err := table.NewFromLocation(ctx, ident, loc.String, c.fsys, nil)
+	if err != nil {
+		return nil, catalogError("read the metadata of %s: %w", identString(ident), err)
+	}
+	return &metaVersion{ident, loc.String, t.Metadata()}, nil
+}
+
+func (c *sqlCatalog) fsys(ctx context.Context) (icebergio.IO, error) { return c.fs.bind(ctx), nil }
+
+func (c *sqlCatalog) create(ctx context.Context, ident table.Identifier, n newTable) (*metaVersion, error) {
+	err := c.cat.CreateNamespace(ctx, ident[:len(ident)-1], nil)
+	if err != nil && !errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
+		// Two processes may make it at once; what counts is that it is there.
+		if ok, e := c.cat.CheckNamespaceExists(ctx, ident[:len(ident)-1]); e != nil || !ok {
+			return nil, catalogError("create namespace of %s: %w", identString(ident), err)
+		}
+	}
+	opts := []catalog.CreateTableOpt{catalog.WithPartitionSpec(n.spec), catalog.WithProperties(n.props)}
+	if n.location != "" {
+		opts = append(opts, catalog.WithLocation(n.location))
+	}
+	_, err = c.cat.CreateTable(ctx, ident, n.schema, opts...)
+	if errors.Is(err, catalog.ErrTableAlreadyExists) {
+		return nil, fmt.Errorf("%w: %s", errTableExists, identString(ident))
+	}
+	if err != nil {
+		return nil, catalogError("create %s: %w", identString(ident), err)
+	}
+	return c.load(ctx, ident, nil)
+}
+
+func (c *sqlCatalog) commit(ctx context.Context, ch change) (*metaVersion, error) {
+	vs, err := c.commitAll(ctx, []change{ch})
+	if err != nil {
+		return nil, err
+	}
+	return vs[0], nil
+}
+
+func (c *sqlCatalog) atomic() bool        { return false }
+func (c *sqlCatalog) trimsMetadata() bool { return true }
+
+// commitAll writes the new metadata files and moves the tables' pointers in one transaction.
+func (c *sqlCatalog) commitAll(ctx context.Context, cs []change) ([]*metaVersion, error) {
+	out := make([]*metaVersion, len(cs))
+	for i, ch := range cs {
+		meta, err := applyUpdates(ch)
+		if err != nil {
+			return nil, err
+		}
+		provider, err := table.LoadLocationProvider(meta.Location(), meta.Properties())
+		if err != nil {
+			return nil, err
+		}
+		loc, err := provider.NewTableMetadataFileLocation(metadataNumber(ch.base.location) + 1)
+		if err != nil {
+			return nil, err
+		}
+		b, err := encodeMetadata(meta, loc)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.fs.write(ctx, loc, b); err != nil {
+			return nil, fmt.Errorf("write metadata: %w", err)
+		}
+		out[i] = &metaVersion{ch.base.ident, loc, meta}
+	}
+	err := c.swap(ctx, cs, out)
+	if errors.Is(err, errConflict) {
+		for _, v := range out {
+			_ = c.fs.remove(ctx, v.location) // never referenced; if this fails, it is an orphan for the cleaner
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sqlCatalog) swap(ctx context.Context, cs []change, next []*metaVersion) error {
+	tx, err := c.db.BeginTx(ctx, nil)
+	if err != nil {
+		return catalogError("begin: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	for i, ch := range cs {
+		id := ch.base.ident
+		res, err := tx.ExecContext(ctx, "UPDATE iceberg_tables SET metadata_location = "+c.bind(1)+", previous_metadata_location = "+c.bind(2)+
+			" WHERE catalog_name = "+c.bind(3)+" AND table_namespace = "+c.bind(4)+" AND table_name = "+c.bind(5)+" AND metadata_location = "+c.bind(6),
+			next[i].location, ch.base.location, c.name, namespaceKey(id), id[len(id)-1], ch.base.location)
+		if err != nil {
+			return catalogError("update %s: %w", identString(id), err) // not committed: the transaction is rolled back
+		}
+		if n, err := res.RowsAffected(); err != nil || n > 1 {
+			return catalogError("update %s: %d rows: %w", identString(id), n, err)
+		} else if n == 0 {
+			return fmt.Errorf("%w: %s is no longer at %s", errConflict, identString(id), ch.base.location)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("%w: commit: %w", errUnknown, err)
+	}
+	return nil
+}
+
+func (c *sqlCatalog) close() error { return errors.Join(c.cat.Close(), c.db.Close()) }
+
+// metadataNumber is the version number in a metadata file's name (00012-uuid.metadata.json, v12.metadata.json), or -1.
+func metadataNumber(loc string) int {
+	name := strings.TrimPrefix(path.Base(loc), "v")
+	end := strings.IndexFunc(name, func(r rune) bool { return r < '0' || r > '9' })
+	if end <= 0 {
+		return -1
+	}
+	n, err := strconv.Atoi(name[:end])
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// encodeMetadata is the metadata file's content, compressed if the location's name says so.
+func encodeMetadata(m table.Metadata, loc string) ([]byte, error) {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode metadata: %w", err)
+	}
+	switch {
+	case strings.HasSuffix(loc, ".gz.metadata.json"):
+		var z bytes.Buffer
+		w := gzip.NewWriter(&z)
+		if _, err := w.Write(b); err != nil {
+			return nil, err
+		}
+		if err := w.Close(); err != nil {
+			return nil, err
+		}
+		return z.Bytes(), nil
+	case strings.HasSuffix(loc, ".zstd.metadata.json"):
+		return compress(b), nil
+	}
+	return b, nil
+}
+
+func configError(format string, args ...any) error {
+	return cdcErrorf(CodeCatalogConfig, format, args...)
+}
+
+func catalogError(format string, args ...any) error { return cdcErrorf(CodeCatalog, format, args...) }

@@ -1,0 +1,141 @@
+package iceberg
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	iceberggo "github.com/apache/iceberg-go"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+// newSchema is the Iceberg schema of a table that is being created: ids count the columns, the key is the identifier.
+func newSchema(s *cdc.Schema) *iceberggo.Schema {
+	fields := make([]iceberggo.NestedField, len(s.Columns))
+	for i, c := range s.Columns {
+		fields[i] = iceberggo.NestedField{ID: i + 1, Name: c.Name, Type: icebergType(c.Type), Required: !c.Nullable, Doc: c.Doc}
+	}
+	ids := make([]int, len(s.Key))
+	for i, k := range s.Key {
+		ids[i] = k + 1
+	}
+	return iceberggo.NewSchemaWithIdentifiers(0, ids, fields...)
+}
+
+// evolution is the outcome of evolve.
+type evolution struct {
+	schema *iceberggo.Schema // columns in the definition's order
+	lastID int
+	// changed: schema differs from the one before and has to be added to the table.
+	changed bool
+}
+
+// evolve carries a new definition over to a table: columns are matched by name and keep their field ids; new ones get the
+// next free id, also if a column of that name existed earlier. What would need existing rows to be rewritten is refused
+// with CodeSchemaChange. specs are all partition specs of the table.
+func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int, specs []iceberggo.PartitionSpec) (evolution, error) {
+	refuse := func(format string, args ...any) (evolution, error) {
+		return evolution{}, &cdc.Error{Code: CodeSchemaChange, Table: s.Table, Msg: fmt.Sprintf(format, args...)}
+	}
+	fields := make([]iceberggo.NestedField, 0, len(s.Columns))
+	out := evolution{lastID: lastID}
+	for _, c := range s.Columns {
+		f, ok := cur.FindFieldByName(c.Name)
+		if !ok {
+			n, err := addedField(&c, out.lastID+1, formatVersion)
+			if err != nil {
+				return refuse("column %s: %v", c.Name, err)
+			}
+			out.lastID++
+			fields = append(fields, n)
+			continue
+		}
+		have, ok := cdcType(f.Type)
+		switch {
+		case !ok:
+			return refuse("column %s has type %s in Iceberg, which this program does not write", c.Name, f.Type)
+		case holds(have, c.Type):
+		case holds(c.Type, have): // a promotion that Iceberg has: int to long, float to double, a wider decimal
+			if slices.ContainsFunc(specs, func(p iceberggo.PartitionSpec) bool { return len(p.FieldsBySourceID(f.ID)) > 0 }) {
+				return refuse("column %s changes from %s to %s, and the table is partitioned by it", c.Name, have, c.Type)
+			}
+			f.Type = icebergType(c.Type)
+		default:
+			return refuse("column %s changes from %s to %s", c.Name, have, c.Type)
+		}
+		if c.Nullable {
+			f.Required = false
+		}
+		fields = append(fields, f)
+	}
+	for _, f := range cur.Fields() {
+		if s.Column(f.Name) >= 0 {
+			continue
+		}
+		for _, p := range specs {
+			if len(p.FieldsBySourceID(f.ID)) > 0 {
+				return refuse("column %s is dropped, and the table is partitioned by it", f.Name)
+			}
+		}
+	}
+	ids := make([]int, len(s.Key))
+	for i, k := range s.Key {
+		ids[i] = fields[k].ID
+	}
+	if !slices.Equal(sortedInts(ids), sortedInts(cur.IdentifierFieldIDs)) {
+		return refuse("the primary key changes")
+	}
+	out.schema = iceberggo.NewSchemaWithIdentifiers(cur.ID, ids, fields...)
+	out.changed = !out.schema.Equals(cur)
+	return out, nil
+}
+
+func sortedInts(s []int) []int {
+	c := slices.Clone(s)
+	slices.Sort(c)
+	return c
+}
+
+// addedField is the field of a column that a table gets after it was created. Rows that exist already read as NULL, or, in
+// format 3, as the column's initial default.
+func addedField(c *cdc.Column, id, formatVersion int) (iceberggo.NestedField, error) {
+	f := iceberggo.NestedField{ID: id, Name: c.Name, Type: icebergType(c.Type), Doc: c.Doc}
+	if c.Initial == nil {
+		if !c.Nullable && !c.Meta {
+			return f, fmt.Errorf("it is NOT NULL, and it is unknown what existing rows hold")
+		}
+		return f, nil
+	}
+	if formatVersion < 3 {
+		return f, fmt.Errorf("it is added with a default, so that existing rows hold %q; Iceberg's format 2 cannot say that (format 3 can)", *c.Initial)
+	}
+	raw := *c.Initial
+	switch c.Type.Kind {
+	case cdc.KindBool, cdc.KindInt32, cdc.KindInt64, cdc.KindFloat32, cdc.KindFloat64:
+	default: // all others are JSON strings
+		b, err := json.Marshal(raw)
+		if err != nil {
+			return f, err
+		}
+		raw = string(b)
+	}
+	f.Required = !c.Nullable
+	enc, err := json.Marshal(f)
+	if err != nil {
+		return f, err
+	}
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(enc, &m); err != nil {
+		return f, err
+	}
+	m["initial-default"], m["write-default"] = json.RawMessage(raw), json.RawMessage(raw)
+	if enc, err = json.Marshal(m); err != nil {
+		return f, fmt.Errorf("its default %q: %w", *c.Initial, err)
+	}
+	var out iceberggo.NestedField
+	if err := json.Unmarshal(enc, &out); err != nil {
+		return f, fmt.Errorf("its default %q: %w", *c.Initial, err)
+	}
+	return out, nil
+}

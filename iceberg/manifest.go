@@ -1,0 +1,193 @@
+package iceberg
+
+import (
+	"bytes"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	iceberggo "github.com/apache/iceberg-go"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+const (
+	// mergeFanIn manifests of about one size are merged into one, like the levels of an LSM tree: an entry is rewritten
+	// once per power of mergeFanIn, and a snapshot has at most mergeFanIn manifests of each size.
+	mergeFanIn = 8
+	// maxManifestBytes: a manifest of this size is left alone (Iceberg's own commit.manifest.target-size-bytes).
+	maxManifestBytes = 8 << 20
+	// minVectorEntries and vectorManifests bound manifests of deletion vectors. Replacing a vector rewrites the manifest
+	// that holds the old one, so these stay small; but there should not be very many either.
+	minVectorEntries = 32
+	vectorManifests  = 64
+)
+
+// tier is the size class of a manifest with n live entries.
+func tier(n int) int { return (bits.Len(uint(n)) - 1) / 3 } // 3 = log2(mergeFanIn)
+
+func liveFiles(m iceberggo.ManifestFile) int { return int(m.AddedDataFiles() + m.ExistingDataFiles()) }
+
+// planMerge chooses, among the manifests of one group, those that a new manifest of n live entries should take in.
+func planMerge(ms []iceberggo.ManifestFile, n, maxEntries int) []iceberggo.ManifestFile {
+	var out []iceberggo.ManifestFile
+	left := slices.Clone(ms)
+	for n > 0 {
+		var same []iceberggo.ManifestFile
+		for _, m := range left {
+			if tier(liveFiles(m)) <= tier(n) && m.Length() < maxManifestBytes && (maxEntries == 0 || liveFiles(m) < maxEntries) {
+				same = append(same, m)
+			}
+		}
+		if len(same)+1 < mergeFanIn {
+			break
+		}
+		for _, m := range same {
+			n += liveFiles(m)
+		}
+		out = append(out, same...)
+		left = slices.DeleteFunc(left, func(m iceberggo.ManifestFile) bool { return slices.Contains(same, m) })
+	}
+	return out
+}
+
+// writeManifests writes the manifests of all groups, merged with older ones where there are many, and puts them into the list.
+func (b *build) writeManifests(next *cacheDelta) error {
+	for _, k := range next.order {
+		g := next.groups[k]
+		vectors := k.content == iceberggo.ManifestContentDeletes && b.meta.Version() >= 3
+		limit := 0
+		if vectors {
+			limit = max(minVectorEntries, (len(next.base.vectors)+len(next.vectors))/vectorManifests)
+		}
+		var same []iceberggo.ManifestFile
+		for _, m := range next.manifests {
+			if m.ManifestContent() == k.content && m.PartitionSpecID() == k.spec {
+				same = append(same, m)
+			}
+		}
+		for _, m := range planMerge(same, g.live(), limit) {
+			if err := b.absorb(next, g, m); err != nil {
+				return err
+			}
+		}
+		if err := b.writeGroup(next, k, g, limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// absorb moves the live entries of an older manifest into the group.
+func (b *build) absorb(next *cacheDelta, g *group, m iceberggo.ManifestFile) error {
+	entries, ok := next.base.entries[m.FilePath()]
+	if !ok {
+		var err error
+		if entries, err = liveEntries(b.ctx, b.fs, m); err != nil {
+			return err
+		}
+	}
+	next.take(m.FilePath())
+	g.existing = append(g.existing, entries...)
+	return nil
+}
+
+// writeGroup writes a group as one manifest, or as several of at most limit live entries.
+func (b *build) writeGroup(next *cacheDelta, k groupKey, g *group, limit int) error {
+	spec := b.meta.PartitionSpecByID(int(k.spec))
+	if spec == nil {
+		return cdcErrorf(cdc.CodeInternal, "%s: partition spec %d is unknown", identString(b.v.ident), k.spec)
+	}
+	if limit == 0 {
+		limit = g.live() + 1
+	}
+	var fresh []iceberggo.ManifestFile
+	for first := true; first && len(g.deleted) > 0 || g.live() > 0; first = false {
+		part := group{}
+		if first {
+			part.deleted = g.deleted
+		}
+		n := min(limit, len(g.added))
+		part.added, g.added = g.added[:n], g.added[n:]
+		n = min(limit-n, len(g.existing))
+		part.existing, g.existing = g.existing[:n], g.existing[n:]
+		m, err := b.writeManifest(next, k, *spec, &part)
+		if err != nil {
+			return err
+		}
+		fresh = append(fresh, m)
+	}
+	next.manifests = append(fresh, next.manifests...)
+	return nil
+}
+
+func (b *build) writeManifest(next *cacheDelta, k groupKey, spec iceberggo.PartitionSpec, g *group) (iceberggo.ManifestFile, error) {
+	fail := func(err error) (iceberggo.ManifestFile, error) {
+		return nil, fmt.Errorf("manifest of %s: %w", identString(b.v.ident), err)
+	}
+	var buf bytes.Buffer
+	w, err := iceberggo.NewManifestWriter(b.meta.Version(), &buf, spec, b.schema, b.snapshot, iceberggo.WithManifestWriterContent(k.content))
+	if err != nil {
+		return fail(err)
+	}
+	var live []iceberggo.ManifestEntry
+	for _, f := range g.added {
+		if err := w.Add(iceberggo.NewManifestEntry(iceberggo.EntryStatusADDED, &b.snapshot, nil, nil, f)); err != nil {
+			return fail(err)
+		}
+		live = append(live, iceberggo.NewManifestEntry(iceberggo.EntryStatusADDED, &b.snapshot, &b.sequence, &b.sequence, f))
+	}
+	for _, e := range g.existing {
+		if err := w.Existing(e); err != nil {
+			return fail(err)
+		}
+		live = append(live, e)
+	}
+	for _, e := range g.deleted {
+		if err := w.Delete(e); err != nil {
+			return fail(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return fail(err)
+	}
+	loc := fmt.Sprintf("%s/%s-m%d.avro", metadataFolder(b.meta), b.tag, b.nextFile)
+	b.nextFile++
+	m, err := w.ToManifestFile(loc, int64(buf.Len()))
+	if err != nil {
+		return fail(err)
+	}
+	if err := b.put(loc, buf.Bytes()); err != nil {
+		return nil, err
+	}
+	if k.content == iceberggo.ManifestContentDeletes && b.meta.Version() >= 3 {
+		next.entries[loc] = live
+		for _, e := range live {
+			if ref := e.DataFile().ReferencedDataFile(); ref != nil && e.DataFile().FileFormat() == iceberggo.PuffinFile {
+				next.vectors[*ref] = vectorRef{e, loc}
+			}
+		}
+	}
+	return m, nil
+}
+
+// removeAll takes every file of the table out.
+func (b *build) removeAll(next *cacheDelta) error {
+	for _, m := range slices.Clone(next.manifests) {
+		entries, err := liveEntries(b.ctx, b.fs, m)
+		if err != nil {
+			return err
+		}
+		g := next.group(m.ManifestContent(), m.PartitionSpecID())
+		g.deleted = append(g.deleted, entries...)
+		for _, e := range entries {
+			b.sum.remove(e.DataFile())
+		}
+		next.take(m.FilePath())
+	}
+	for p := range next.base.vectors {
+		next.lost = append(next.lost, p)
+	}
+	next.legacy = nil
+	return nil
+}

@@ -1,0 +1,165 @@
+package iceberg
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+
+	"github.com/apache/iceberg-go/table"
+	"github.com/zeebo/xxh3"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+// Naming makes the name of an Iceberg table from that of its source table. Templates may use {database} and {table};
+// dots in a namespace template separate its levels.
+type Naming struct {
+	Namespace string // default "{database}"
+	Table     string // default "{table}"
+	// KeepCase leaves upper case letters as they are. Most engines fold names, so the default is lower case.
+	KeepCase bool
+}
+
+// ident returns the Iceberg name of a source table. Names that catalogs or engines cannot carry are refused.
+func (n Naming) ident(t cdc.TableID) (table.Identifier, error) {
+	expand := func(tmpl, def string) string {
+		if tmpl == "" {
+			tmpl = def
+		}
+		s := strings.NewReplacer("{database}", t.Database, "{table}", t.Name).Replace(tmpl)
+		if !n.KeepCase {
+			s = strings.ToLower(s)
+		}
+		return s
+	}
+	var id table.Identifier
+	tmpl := n.Namespace
+	if tmpl == "" {
+		tmpl = "{database}"
+	}
+	// Split the template and not the result, so that a dot in a database's name is refused below.
+	for level := range strings.SplitSeq(tmpl, ".") {
+		id = append(id, expand(level, ""))
+	}
+	id = append(id, expand(n.Table, "{table}"))
+	for _, part := range id {
+		if why := badName(part); why != "" {
+			return nil, &cdc.Error{Code: CodeTableConfig, Table: t, Msg: fmt.Sprintf("its Iceberg name %q %s", part, why),
+				Fix: "give it another name with the naming templates, or leave the table out"}
+		}
+	}
+	return id, nil
+}
+
+func badName(s string) string {
+	switch {
+	case s == "" || strings.TrimSpace(s) != s:
+		return "is empty or begins or ends with a blank"
+	case strings.ContainsAny(s, "./\\`\"{}"):
+		return "holds one of . / \\ ` \" { }"
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return "holds a control character"
+	}
+	return ""
+}
+
+// names gives every table its Iceberg name, and refuses two that fall together.
+func (n Naming) names(tables []cdc.TableID) (map[cdc.TableID]table.Identifier, error) {
+	out := make(map[cdc.TableID]table.Identifier, len(tables))
+	owner := make(map[string]cdc.TableID, len(tables))
+	for _, t := range tables {
+		id, err := n.ident(t)
+		if err != nil {
+			return nil, err
+		}
+		key := strings.ToLower(identString(id)) // engines that fold names would take them for one
+		if o, ok := owner[key]; ok && o != t {
+			return nil, &cdc.Error{Code: CodeNameCollision, Table: t, Msg: fmt.Sprintf("%s and %s would both be written to %s", o, t, identString(id))}
+		}
+		owner[key] = t
+		out[t] = id
+	}
+	return out, nil
+}
+
+// location is the table's folder under the warehouse. Characters that are not safe in every store and URL parser are
+// replaced, with a hash of the name so that two tables never share a folder.
+func location(warehouse string, id table.Identifier) string {
+	dirs := []string{strings.TrimRight(warehouse, "/")}
+	for _, part := range id {
+		safe := strings.Map(func(r rune) rune {
+			if r < 128 && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' || r == '-') {
+				return r
+			}
+			return '_'
+		}, part)
+		if safe != part {
+			safe += fmt.Sprintf("-%08x", uint32(xxh3.HashString(part)))
+		}
+		dirs = append(dirs, safe)
+	}
+	return strings.Join(dirs, "/")
+}
+
+// TableOptions are the options of the tables whose name matches a pattern.
+type TableOptions struct {
+	// Pattern is matched against "database.table"; * and ? are wildcards. The first that matches counts.
+	Pattern string
+	// FormatVersion is 2 (default) or 3. An existing table of format 2 is upgraded to 3; never the other way.
+	FormatVersion int
+	// Partition lists transforms of columns: "day(created_at)", "bucket(16, id)", "truncate(4, name)", "region".
+	// It is used when a table is created.
+	Partition []string
+	// TargetFileBytes is the size at which a data file is closed; default 128 MiB.
+	TargetFileBytes int64
+	// Properties are set on a table when it is created.
+	Properties map[string]string
+}
+
+const defaultTargetFileBytes = 128 << 20
+
+func (o TableOptions) withDefaults() TableOptions {
+	if o.FormatVersion == 0 {
+		o.FormatVersion = 2
+	}
+	if o.TargetFileBytes == 0 {
+		o.TargetFileBytes = defaultTargetFileBytes
+	}
+	return o
+}
+
+// optionsOf returns the options of a table.
+func optionsOf(all []TableOptions, t cdc.TableID) TableOptions {
+	for _, o := range all {
+		if ok, _ := path.Match(o.Pattern, t.String()); ok {
+			return o.withDefaults()
+		}
+	}
+	return TableOptions{}.withDefaults()
+}
+
+func checkTableOptions(all []TableOptions) error {
+	for _, o := range all {
+		if _, err := path.Match(o.Pattern, "x"); err != nil || o.Pattern == "" {
+			return &cdc.Error{Code: CodeTableConfig, Msg: fmt.Sprintf("pattern %q cannot be understood", o.Pattern)}
+		}
+		if v := o.FormatVersion; v != 0 && v != 2 && v != 3 {
+			return &cdc.Error{Code: CodeTableConfig, Msg: fmt.Sprintf("tables %s: format version %d is not 2 or 3", o.Pattern, v)}
+		}
+		if o.TargetFileBytes < 0 || o.TargetFileBytes > 0 && o.TargetFileBytes < 1<<20 {
+			return &cdc.Error{Code: CodeTableConfig, Msg: fmt.Sprintf("tables %s: target file size %d is below 1 MiB", o.Pattern, o.TargetFileBytes)}
+		}
+		for _, p := range o.Partition {
+			if _, _, err := parsePartition(p); err != nil {
+				return err
+			}
+		}
+		for k := range o.Properties {
+			if strings.HasPrefix(k, "cdc2lake.") {
+				return &cdc.Error{Code: CodeTableConfig, Msg: fmt.Sprintf("tables %s: property %s is kept for the pipeline", o.Pattern, k)}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,235 @@
+package iceberg
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	iceberggo "github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+// producer turns a part into a snapshot on top of one version of the table's metadata: it writes delete files, manifests
+// and the manifest list, and says what to ask of the catalog. Its cost depends on what changes and, by a logarithm, on
+// what is there, but not on how many commits there were: manifests are merged in tiers, and what a snapshot holds is
+// remembered from the commit before.
+type producer struct {
+	fs       *storage
+	pipeline string
+	keep     int // snapshots
+	now      func() time.Time
+}
+
+// built is a snapshot that is ready to be committed.
+type built struct {
+	change   change
+	snapshot int64
+	written  []string // objects that nothing refers to unless the commit succeeds
+	// apply brings the cache, which is that of the parent, to the new snapshot.
+	apply func()
+	cache *snapshotCache
+}
+
+// build is one attempt to commit a part on version v, whose main is the part's parent.
+type build struct {
+	*producer
+	ctx  context.Context
+	v    *metaVersion
+	meta table.Metadata
+	part *partPayload
+	id   cdc.CheckpointID
+
+	snapshot int64
+	sequence int64
+	schema   *iceberggo.Schema // current after the commit
+	updates  []table.Update
+	tag      string // of file names
+	nextFile int
+	written  []string
+
+	sum summary
+}
+
+// build prepares the commit. cache is what is known of the parent, or nil.
+func (p *producer) build(ctx context.Context, v *metaVersion, part *partPayload, id cdc.CheckpointID, gen cdc.Generation, cache *snapshotCache) (_ *built, err error) {
+	b := &build{producer: p, ctx: ctx, v: v, meta: v.meta, part: part, id: id,
+		snapshot: newSnapshotID(v.meta), sequence: v.meta.LastSequenceNumber() + 1,
+		tag: generationTag(gen) + "_" + strings.ReplaceAll(uuid.NewString(), "-", "")}
+	defer func() {
+		if err != nil {
+			p.discard(ctx, b.written)
+		}
+	}()
+	parent := v.meta.CurrentSnapshot()
+	if cache == nil || parent == nil || cache.snapshot != parent.SnapshotID {
+		if cache, err = loadSnapshotCache(ctx, p.fs, v.meta, parent); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.schemas(); err != nil {
+		return nil, err
+	}
+	files, deleted, err := part.content(v.meta)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		b.sum.add(f.file)
+	}
+	next := cache.next(b.snapshot)
+	if part.Replace {
+		if err := b.removeAll(next); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range files {
+		g := next.group(iceberggo.ManifestContentData, f.file.SpecID())
+		g.added = append(g.added, f.file)
+	}
+	if err := b.addDeletes(deleted, next); err != nil {
+		return nil, err
+	}
+	if err := b.writeManifests(next); err != nil {
+		return nil, err
+	}
+	return b.finish(parent, next)
+}
+
+// schemas adds the part's definitions.
+func (b *build) schemas() error {
+	b.schema = b.meta.CurrentSchema()
+	added, err := b.part.schemas()
+	if err != nil {
+		return err
+	}
+	id := 0
+	for _, s := range b.meta.Schemas() {
+		id = max(id, s.ID)
+	}
+	for _, s := range added {
+		// The catalog numbers schemas itself, with the next free id or that of an equal one.
+		s = iceberggo.NewSchemaWithIdentifiers(id+1, s.IdentifierFieldIDs, s.Fields()...)
+		for _, have := range b.meta.Schemas() {
+			if have.Equals(s) {
+				s = have
+			}
+		}
+		id = max(id, s.ID)
+		b.updates = append(b.updates, table.NewAddSchemaUpdate(s))
+		b.schema = s
+	}
+	if len(added) > 0 {
+		b.updates = append(b.updates, table.NewSetCurrentSchemaUpdate(-1))
+	}
+	return nil
+}
+
+// finish writes the manifest list and puts the updates together.
+func (b *build) finish(parent *table.Snapshot, next *cacheDelta) (*built, error) {
+	var parentID *int64
+	ts := max(b.now().UnixMilli(), b.meta.LastUpdatedMillis())
+	if parent != nil {
+		parentID = &parent.SnapshotID
+		ts = max(ts, parent.TimestampMs)
+	}
+	list := &bytes.Buffer{}
+	first := b.meta.NextRowID()
+	var w *iceberggo.ManifestListWriter
+	var err error
+	if b.meta.Version() >= 3 {
+		w, err = iceberggo.NewManifestListWriterV3(list, b.snapshot, b.sequence, first, parentID)
+	} else {
+		w, err = iceberggo.NewManifestListWriterV2(list, b.snapshot, b.sequence, parentID)
+	}
+	if err == nil {
+		err = w.AddManifests(next.manifests)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("manifest list of %s: %w", identString(b.v.ident), err)
+	}
+	loc := metadataFolder(b.meta) + fmt.Sprintf("/snap-%d_%s.avro", b.snapshot, b.tag)
+	if err := b.put(loc, list.Bytes()); err != nil {
+		return nil, err
+	}
+	// The list as readers see it, with the numbers that writing it has assigned.
+	if next.manifests, err = iceberggo.ReadManifestList(bytes.NewReader(list.Bytes())); err != nil {
+		return nil, fmt.Errorf("manifest list of %s: %w", identString(b.v.ident), err)
+	}
+	marker, key, def, err := encodeMarker(b.part.marker(b.pipeline, b.id))
+	if err != nil {
+		return nil, err
+	}
+	schemaID := b.schema.ID
+	snap := &table.Snapshot{SnapshotID: b.snapshot, ParentSnapshotID: parentID, SequenceNumber: b.sequence, TimestampMs: ts,
+		ManifestList: loc, SchemaID: &schemaID, Summary: b.summary(parent, marker)}
+	if b.meta.Version() >= 3 {
+		added := *w.NextRowID() - first
+		snap.FirstRowID, snap.AddedRows = &first, &added
+	}
+	props := iceberggo.Properties{propMarker: marker, propPipeline: b.pipeline}
+	have := b.meta.Properties()
+	if have[key] != def {
+		props[key] = def
+	}
+	if b.part.Counter > metaCounter(b.meta) {
+		props[propCounter] = fmt.Sprint(b.part.Counter)
+	}
+	b.updates = append(b.updates, table.NewAddSnapshotUpdate(snap), b.mainRef(), table.NewSetPropertiesUpdate(props))
+	b.updates = append(b.updates, expire(b.meta, b.keep, markerRef(marker), have)...)
+	return &built{change: change{b.v, b.updates}, snapshot: b.snapshot, written: b.written,
+		apply: next.apply, cache: next.base}, nil
+}
+
+// mainRef moves main, and keeps the retention that somebody may have set on it.
+func (b *build) mainRef() table.Update {
+	var refAge, snapAge int64
+	var keep int
+	for name, r := range b.meta.Refs() {
+		if name != table.MainBranch {
+			continue
+		}
+		if r.MaxRefAgeMs != nil {
+			refAge = *r.MaxRefAgeMs
+		}
+		if r.MaxSnapshotAgeMs != nil {
+			snapAge = *r.MaxSnapshotAgeMs
+		}
+		if r.MinSnapshotsToKeep != nil {
+			keep = *r.MinSnapshotsToKeep
+		}
+	}
+	return table.NewSetSnapshotRefUpdate(table.MainBranch, b.snapshot, table.BranchRef, refAge, snapAge, keep)
+}
+
+// put writes an object that only this attempt knows.
+func (b *build) put(loc string, body []byte) error {
+	b.written = append(b.written, loc)
+	if err := b.fs.write(b.ctx, loc, body); err != nil {
+		return fmt.Errorf("write for %s: %w", identString(b.v.ident), err)
+	}
+	return nil
+}
+
+// discard removes the objects of an attempt that certainly failed. What is left behind is found by Clean.
+func (p *producer) discard(ctx context.Context, locs []string) {
+	if len(locs) > 0 {
+		_ = p.fs.remove(context.WithoutCancel(ctx), locs...)
+	}
+}
+
+func newSnapshotID(meta table.Metadata) int64 {
+	for {
+		if id := rand.Int64(); id > 0 && meta.SnapshotByID(id) == nil { // #nosec G404 -- a name, not a secret
+			return id
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package iceberg
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	iceberggo "github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+)
+
+// snapshotCache is what the producer remembers of a snapshot, so that the next commit reads nothing: the manifest list, and,
+// where deletes are vectors, which vector each data file has. It is one table's and used by one commit at a time.
+type snapshotCache struct {
+	snapshot  int64 // 0: the table has no snapshot
+	manifests []iceberggo.ManifestFile
+	// vectors holds the deletion vector of each data file that has one, by the data file's path.
+	vectors map[string]vectorRef
+	// entries holds the live entries of delete manifests that hold vectors, by manifest.
+	entries map[string][]iceberggo.ManifestEntry
+	// bitmaps are the newest vectors' contents: rows deleted lately tend to have neighbours.
+	bitmaps map[string]*roaring.Bitmap
+	// legacy are the position deletes of format 2 in a table of format 3; nil: there are none.
+	legacy *legacyDeletes
+}
+
+// vectorRef is a live deletion vector.
+type vectorRef struct {
+	entry    iceberggo.ManifestEntry
+	manifest string
+}
+
+// maxCachedBitmaps bounds snapshotCache.bitmaps in bytes.
+const maxCachedBitmaps = 4 << 20
+
+// loadSnapshotCache reads what the producer needs of a snapshot.
+func loadSnapshotCache(ctx context.Context, fs *storage, meta table.Metadata, s *table.Snapshot) (*snapshotCache, error) {
+	c := &snapshotCache{vectors: map[string]vectorRef{}, entries: map[string][]iceberggo.ManifestEntry{}, bitmaps: map[string]*roaring.Bitmap{}}
+	if s == nil {
+		return c, nil
+	}
+	c.snapshot = s.SnapshotID
+	var err error
+	if c.manifests, err = s.Manifests(fs.bind(ctx)); err != nil {
+		return nil, fmt.Errorf("manifest list of snapshot %d: %w", s.SnapshotID, err)
+	}
+	if meta.Version() < 3 {
+		return c, nil
+	}
+	var legacy []iceberggo.ManifestEntry
+	for _, m := range c.manifests {
+		if m.ManifestContent() != iceberggo.ManifestContentDeletes {
+			continue
+		}
+		entries, err := liveEntries(ctx, fs, m)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			f := e.DataFile()
+			switch ref := f.ReferencedDataFile(); {
+			case f.ContentType() == iceberggo.EntryContentPosDeletes && f.FileFormat() == iceberggo.PuffinFile && ref != nil:
+				if _, twice := c.vectors[*ref]; twice {
+					return nil, cdcErrorf(CodeDuplicateVector, "%s has two deletion vectors in snapshot %d", *ref, s.SnapshotID)
+				}
+				c.vectors[*ref] = vectorRef{e, m.FilePath()}
+			case f.ContentType() == iceberggo.EntryContentPosDeletes:
+				legacy = append(legacy, e)
+			}
+		}
+		c.entries[m.FilePath()] = entries
+	}
+	c.legacy, err = loadLegacyDeletes(ctx, fs, legacy)
+	return c, err
+}
+
+// liveEntries reads the entries of a manifest that are not deleted.
+func liveEntries(ctx context.Context, fs *storage, m iceberggo.ManifestFile) ([]iceberggo.ManifestEntry, error) {
+	entries, err := m.FetchEntries(fs.bind(ctx), true)
+	if err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", m.FilePath(), err)
+	}
+	return entries, nil
+}
+
+// groupKey tells manifests apart that cannot be merged.
+type groupKey struct {
+	content iceberggo.ManifestContent
+	spec    int32
+}
+
+// group collects what goes into new manifests of one kind.
+type group struct {
+	added    []iceberggo.DataFile
+	existing []iceberggo.ManifestEntry
+	deleted  []iceberggo.ManifestEntry
+}
+
+func (g *group) live() int { return len(g.added) + len(g.existing) }
+
+// cacheDelta is how a snapshot being built differs from the cache of its parent. apply makes it so.
+type cacheDelta struct {
+	base      *snapshotCache
+	snapshot  int64
+	manifests []iceberggo.ManifestFile
+	groups    map[groupKey]*group
+	order     []groupKey
+	vectors   map[string]vectorRef // new, or moved to another manifest
+	lost      []string             // data files that have left, with their vectors
+	entries   map[string][]iceberggo.ManifestEntry
+	gone      []string // delete manifests that are no longer in the list
+	bitmaps   map[string]*roaring.Bitmap
+	legacy    *legacyDeletes
+}
+
+func (c *snapshotCache) next(snapshot int64) *cacheDelta {
+	d := &cacheDelta{base: c, snapshot: snapshot, groups: map[groupKey]*group{}, vectors: map[string]vectorRef{},
+		entries: map[string][]iceberggo.ManifestEntry{}, bitmaps: map[string]*roaring.Bitmap{}, legacy: c.legacy}
+	for _, m := range c.manifests {
+		// A manifest whose files are all deleted has told its snapshot so, and is of no use to later ones.
+		if m.HasAddedFiles() || m.HasExistingFiles() {
+			d.manifests = append(d.manifests, m)
+		} else {
+			d.gone = append(d.gone, m.FilePath())
+		}
+	}
+	return d
+}
+
+func (d *cacheDelta) group(c iceberggo.ManifestContent, spec int32) *group {
+	k := groupKey{c, spec}
+	g := d.groups[k]
+	if g == nil {
+		g = &group{}
+		d.groups[k] = g
+		d.order = append(d.order, k)
+	}
+	return g
+}
+
+// take removes a manifest from the list, since its entries go into a new one.
+func (d *cacheDelta) take(path string) (iceberggo.ManifestFile, bool) {
+	i := slices.IndexFunc(d.manifests, func(m iceberggo.ManifestFile) bool { return m.FilePath() == path })
+	if i < 0 {
+		return nil, false
+	}
+	m := d.manifests[i]
+	d.manifests = slices.Delete(d.manifests, i, i+1)
+	d.gone = append(d.gone, path)
+	return m, true
+}
+
+func (d *cacheDelta) apply() {
+	c := d.base
+	c.snapshot, c.manifests, c.legacy = d.snapshot, d.manifests, d.legacy
+	for _, p := range d.lost {
+		delete(c.vectors, p)
+		delete(c.bitmaps, p)
+	}
+	for _, p := range d.gone {
+		delete(c.entries, p)
+	}
+	for p, v := range d.vectors {
+		c.vectors[p] = v
+	}
+	for p, e := range d.entries {
+		c.entries[p] = e
+	}
+	size := uint64(0)
+	for _, b := range c.bitmaps {
+		size += b.GetSizeInBytes()
+	}
+	for _, b := range d.bitmaps {
+		size += b.GetSizeInBytes()
+	}
+	if size > maxCachedBitmaps {
+		clear(c.bitmaps)
+		size = 0
+		for p, b := range d.bitmaps {
+			if size += b.GetSizeInBytes(); size > maxCachedBitmaps {
+				delete(d.bitmaps, p)
+			}
+		}
+	}
+	for p, b := range d.bitmaps {
+		c.bitmaps[p] = b
+	}
+}
