@@ -98,7 +98,8 @@ func (d *Decoder) remove(t *Table) {
 	if d.tables[keyOf(t.schema.Table)] == t {
 		delete(d.tables, keyOf(t.schema.Table))
 	}
-	d.forget()
+	// The plans stay: a statement over several tables has its table maps first, and the others' rows are still to come.
+	// Those of t see that it is gone.
 }
 
 // Watch makes UPDATEs and DELETEs of a table known to Handler.Event, whether it is selected or not: a source needs it

@@ -46,11 +46,12 @@ func keyColumns(t *binlog.SourceTable) ([]keyColumn, error) {
 				k.kind = 'n'
 			case "bit", "enum", "set":
 				// These are ordered by number; compared with a text they would be ordered as texts.
-				k.kind, k.expr = 'n', k.expr+"+0"
+				k.kind, k.expr = 'n', "CAST("+k.expr+" AS UNSIGNED)"
 			case "char", "varchar", "tinytext", "text", "mediumtext", "longtext":
-				k.kind = 's'
+				// The session gets texts in their own character sets.
+				k.kind, k.expr = 's', "CONVERT("+k.expr+" USING utf8mb4)"
 				if c.Charset == "binary" {
-					k.kind = 'x'
+					k.kind, k.expr = 'x', quoteName(c.Name)
 				}
 			case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob":
 				k.kind = 'x'

@@ -108,7 +108,7 @@ func (d *ddlReader) read(db, sql string, sqlMode uint64) []ddlEffect {
 		}
 		return nil
 	}
-	mode := pmysql.ModeNone
+	mode := pmysql.SQLMode(0)
 	if sqlMode&binlog.ModeANSIQuotes != 0 {
 		mode |= pmysql.ModeANSIQuotes
 	}

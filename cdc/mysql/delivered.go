@@ -19,6 +19,8 @@ type delivered struct {
 	seq    uint64
 	set    *gomysql.MysqlGTIDSet // nil without GTIDs
 	tables map[cdc.TableID]startOf
+	// partial is the transaction that is being handed on, zero if none.
+	partial gtid
 }
 
 // startOf is where a table's log began.
@@ -33,7 +35,7 @@ func newDelivered() *delivered { return &delivered{ready: make(chan struct{})} }
 func (d *delivered) begin(gtids bool, set *gomysql.MysqlGTIDSet, tables map[cdc.TableID]startOf) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.gtids, d.seq, d.set, d.tables = gtids, 0, set, tables
+	d.gtids, d.seq, d.set, d.tables, d.partial = gtids, 0, set, tables, gtid{}
 	if !d.open {
 		d.open = true
 		close(d.ready)
@@ -68,6 +70,9 @@ func (d *delivered) snapshot(ctx context.Context, t cdc.TableID) (snapshot, erro
 			s.truncates = start.truncates
 			if d.gtids {
 				set := d.set.Clone().(*gomysql.MysqlGTIDSet)
+				if d.partial.gno != 0 {
+					addRun(set, d.partial.sid, d.partial.tag, d.partial.gno, d.partial.gno+1)
+				}
 				if ok && start.set != nil {
 					union(set, start.set)
 				}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/cdc2lake/cdc2lake/cdc/binlog"
 )
 
 // pool holds the connections of chunk readers, at most max of them.
@@ -82,6 +84,11 @@ func (p *pool) open(ctx context.Context) (*conn, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
+		return nil, err
+	}
+	if _, err := cn.exec(binlog.RowSession); err != nil {
+		cn.close()
+		cancel()
 		return nil, err
 	}
 	unhook := cn.stop

@@ -18,6 +18,7 @@ type Source struct {
 
 	delivered *delivered
 	rate      *rateLimit
+	batches   batchPools
 
 	mu sync.Mutex // guards fk
 	fk func(t cdc.TableID, flags uint16)
@@ -38,7 +39,8 @@ func New(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg, patterns: p, delivered: newDelivered(), rate: newRateLimit(cfg.Load.RowsPerSecond)}
+	s := &Source{cfg: cfg, patterns: p, delivered: newDelivered(), rate: newRateLimit(cfg.Load.RowsPerSecond),
+		batches: batchPools{pools: map[cdc.TableID]*cdc.BatchPool{}}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	addr := cfg.Address
 	if cfg.Load.Replica != "" {

@@ -1,0 +1,84 @@
+package mysql
+
+import (
+	"strings"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/binlog"
+)
+
+// statement acts on DDL, and on changes that were logged as statements.
+func (f *follower) statement(e *binlog.Event, sql string) error {
+	db := string(e.Query.Database)
+	for _, x := range f.ddl.read(db, sql, e.Query.SQLMode) {
+		if x.created {
+			if x.table.Name != "" && f.s.patterns.match(x.table) {
+				f.log.Warn("a table was created that the configuration selects; it joins at the next start", "table", x.table.String())
+			}
+			continue
+		}
+		t := f.tables[x.table]
+		if t == nil || t.paused {
+			continue
+		}
+		if skip, reached := f.skipsTable(t); skip && !reached {
+			continue // its definition was read after this statement
+		}
+		if x.pause != nil {
+			if err := f.pause(t.id, x.pause); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := f.redefine(t, x, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skipsTable reports whether the current transaction is one that the table has.
+func (f *follower) skipsTable(t *followed) (skip, reached bool) {
+	for _, w := range f.waiting {
+		if w == t {
+			return w.table.Skip, false
+		}
+	}
+	return false, true
+}
+
+// redefine switches a table to a new definition, in order with its rows.
+func (f *follower) redefine(t *followed, x ddlEffect, sql string) error {
+	s, cerr := binlog.NewSchema(*x.def, t.opts)
+	if cerr != nil {
+		return f.pause(t.id, cdc.Errorf(codeDDL, t.id, "after %q the table cannot be replicated as configured: %w", abbreviate(sql), cerr))
+	}
+	s.Version = t.schema.Version + 1
+	for i := range s.Columns {
+		c := &s.Columns[i]
+		if j := t.schema.Column(c.Name); j >= 0 {
+			c.Initial = t.schema.Columns[j].Initial
+			continue
+		}
+		if init, ok := x.initials[strings.ToLower(c.Name)]; ok && !init.null {
+			text := init.text
+			c.Initial = &text
+		}
+	}
+	table, err := f.dec.Register(s, t.opts)
+	if err != nil {
+		if cerr := cdc.AsError(err); cerr != nil && cerr.Code.Class == cdc.TablePaused {
+			return f.pause(t.id, cerr)
+		}
+		return err
+	}
+	table.Skip = t.table.Skip
+	if t.paused { // the old rows that Register handed on had a fault
+		return f.dec.Unregister(t.id)
+	}
+	t.table, t.schema, t.def = table, s, x.def
+	f.log.Info("the table's definition changed", "table", t.id.String(), "statement", abbreviate(sql))
+	f.seq++
+	f.publish()
+	return downstream(f.out.Schema(f.ctx, cdc.SchemaChange{Schema: s, Seq: f.seq, DDL: sql}))
+}

@@ -1,0 +1,403 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sort"
+	"time"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/binlog"
+)
+
+// progressEvery is how often boundaries are reported between barriers.
+const progressEvery = time.Second
+
+// followed is a table of a running Follow.
+type followed struct {
+	id     cdc.TableID
+	schema *cdc.Schema
+	def    *binlog.SourceTable
+	opts   binlog.TableOptions
+	table  *binlog.Table
+	start  position
+	set    *gomysql.MysqlGTIDSet // of start, with GTIDs
+	// paused tables are followed no further.
+	paused bool
+}
+
+// follower is one run of Follow. Everything in it belongs to its goroutine; only gtids' set is shared (see delivered).
+type follower struct {
+	s      *Source
+	ctx    context.Context
+	out    cdc.LogEmitter
+	log    *slog.Logger
+	dec    *binlog.Decoder
+	ddl    *ddlReader
+	tables map[cdc.TableID]*followed
+	names  []cdc.TableID
+	// waiting are the tables that begin later than the log is read: their starts are not reached yet.
+	waiting []*followed
+	labels  bool // some table has a column for the position
+
+	gtids  *gtidTracker // nil without GTIDs
+	server string
+	at     logPos
+	last   lastTxn
+	// verify says that the last transaction was asked for again and has not come; fresh that others came meanwhile.
+	verify, fresh bool
+
+	txn    txnState
+	seq    uint64
+	due    uint64 // the checkpoint whose barrier is wanted; 0: none
+	commit int64  // source's commit time of the last transaction, for Boundary
+	buf    []byte
+}
+
+// lastTxn is the last complete transaction.
+type lastTxn struct {
+	id     gtid
+	known  bool
+	start  uint64 // offset in the file of at
+	file   string
+	micros int64 // original commit time
+}
+
+// Follow delivers the log from the earliest of the starts on; see cdc.Source.
+func (s *Source) Follow(ctx context.Context, starts []cdc.Start, out cdc.LogEmitter) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	f := &follower{s: s, ctx: ctx, out: out, log: s.cfg.Logger, tables: map[cdc.TableID]*followed{}}
+	if err := f.begin(starts); err != nil {
+		return err
+	}
+	defer s.delivered.end()
+	defer f.dec.Close()
+	err := f.run()
+	var down *downstreamError
+	if errors.As(err, &down) {
+		return down.error
+	}
+	return err
+}
+
+// begin works out where the log starts, and sets the decoder up.
+func (f *follower) begin(starts []cdc.Start) error {
+	if len(starts) == 0 {
+		return configError("no table can be followed")
+	}
+	from := map[cdc.TableID]startOf{}
+	var first *followed
+	for _, st := range starts {
+		t := &followed{id: st.Schema.Table, schema: st.Schema}
+		var err error
+		if t.start, err = decodePosition(st.Position); err != nil {
+			return fmt.Errorf("start of %s: %w", t.id, err)
+		}
+		if t.start.GTIDMode {
+			if t.set, err = t.start.set(); err != nil {
+				return err
+			}
+		}
+		def, perr := binlog.ParseSource(st.Schema)
+		if perr != nil {
+			return perr
+		}
+		t.def = &def
+		if f.tables[t.id] != nil {
+			return cdc.Errorf(cdc.CodeInternal, t.id, "the table is followed twice")
+		}
+		f.tables[t.id] = t
+		f.names = append(f.names, t.id)
+		f.waiting = append(f.waiting, t)
+		from[t.id] = startOf{set: t.set, truncates: st.Truncates}
+		if first == nil {
+			first = t
+			continue
+		}
+		if t.start.GTIDMode != first.start.GTIDMode {
+			return &cdc.Error{Code: codePosition, Table: t.id, Msg: "some tables have positions with GTIDs and some without: gtid_mode was changed",
+				Fix: "set the log mode to file, or reload the tables whose positions have no GTIDs"}
+		}
+		c, err := comparePositions(t.start, first.start)
+		if err != nil {
+			return fmt.Errorf("starts of %s and %s: %w", t.id, first.id, err)
+		}
+		if c < 0 {
+			first = t
+		}
+	}
+	sort.Slice(f.names, func(i, j int) bool { return f.names[i].Less(f.names[j]) })
+	if mode := f.s.cfg.LogMode; mode == "gtid" && !first.start.GTIDMode {
+		return &cdc.Error{Code: codePosition, Table: first.id, Msg: "the log mode is gtid, and the table's position has no GTIDs", Fix: "reload the table, or set the log mode to file"}
+	}
+	if err := f.startAt(first.start, from); err != nil {
+		return err
+	}
+	f.ddl = newDDLReader(f.definition, func() []cdc.TableID { return f.names })
+	f.dec = binlog.NewDecoder(f, f.s.cfg.KeySeed)
+	for _, id := range f.names {
+		t := f.tables[id]
+		t.opts = f.s.cfg.TableOptions(id)
+		f.labels = f.labels || t.opts.MetaPos != ""
+		var err error
+		if t.table, err = f.dec.Register(t.schema, t.opts); err != nil {
+			return err
+		}
+		t.table.Skip = true // until its start is reached
+	}
+	return nil
+}
+
+func (f *follower) startAt(p position, from map[cdc.TableID]startOf) error {
+	f.server, f.at = p.Server, logPos{file: p.File, pos: p.Pos}
+	f.last = lastTxn{micros: p.LastMicros, start: p.LastStart, file: p.File}
+	f.commit = p.LastMicros
+	if !p.GTIDMode {
+		f.last.known = p.LastMicros != 0
+		f.s.delivered.begin(false, nil, from)
+		return nil
+	}
+	set, err := p.set()
+	if err != nil {
+		return err
+	}
+	// The place in the files is learned anew: the position may be continued on another server.
+	f.at = logPos{}
+	if p.LastGTID != "" {
+		if f.last.id, err = parseGTID(p.LastGTID); err != nil {
+			return err
+		}
+		f.last.known = true
+	}
+	f.gtids = newGTIDTracker(set, &f.s.delivered.mu)
+	f.s.delivered.begin(true, set, from)
+	return nil
+}
+
+// definition returns the tracked definition of a followed table.
+func (f *follower) definition(t cdc.TableID) *binlog.SourceTable {
+	if x := f.tables[t]; x != nil && !x.paused {
+		return x.def
+	}
+	return nil
+}
+
+// run receives, decodes and hands on until ctx ends or something fails.
+func (f *follower) run() error {
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	var retry *time.Timer
+	var again <-chan time.Time
+	wait := backoff{}
+	r := f.s.receive(f.ctx, f.request())
+	defer func() { r.stop() }()
+	in := r.out
+	for {
+		select {
+		case <-f.ctx.Done():
+			return context.Cause(f.ctx)
+		case x := <-in:
+			switch {
+			case x.started != nil:
+				f.connected(x.started)
+				continue
+			case x.err == nil:
+				err := f.block(x.blk)
+				r.recycle(x.blk)
+				wait.d = 0
+				if err == nil {
+					continue
+				}
+				x.err = err
+			}
+			if f.ctx.Err() != nil {
+				return context.Cause(f.ctx)
+			}
+			if cdc.ClassOf(x.err) != cdc.Retryable || !f.resumable(x.err) {
+				return f.midway(x.err)
+			}
+			r.stop()
+			in = nil
+			d := wait.next()
+			f.log.Warn("the log is interrupted; reconnecting", "after", d, "error", x.err)
+			retry = time.NewTimer(d)
+			defer retry.Stop()
+			again = retry.C
+		case <-again:
+			again = nil
+			f.rewind()
+			r = f.s.receive(f.ctx, f.request())
+			in = r.out
+		case k := <-f.out.Due():
+			f.due = k
+			if err := f.barrierIfDue(); err != nil {
+				return err
+			}
+		case <-tick.C:
+			if err := f.progress(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// resumable reports whether the connection can be replaced without anybody noticing: nothing of an incomplete
+// transaction was decoded, and the fault is the connection's.
+func (f *follower) resumable(err error) bool {
+	var down *downstreamError
+	return len(f.dec.Touched()) == 0 && !errors.As(err, &down)
+}
+
+func (f *follower) midway(err error) error {
+	if len(f.dec.Touched()) > 0 && cdc.ClassOf(err) == cdc.Retryable {
+		return cdc.Errorf(codeLostMidway, cdc.TableID{}, "after %s: %w", f.label(), err)
+	}
+	return err
+}
+
+// rewind forgets an incomplete transaction of which nothing was used.
+func (f *follower) rewind() {
+	f.txn = txnState{}
+	f.dec.Reset()
+}
+
+// request asks for what follows the last complete transaction, and for that one again.
+func (f *follower) request() dumpRequest {
+	f.s.delivered.mu.Lock()
+	from := f.s.delivered.tables
+	f.s.delivered.mu.Unlock()
+	req := dumpRequest{server: f.server, file: f.at.file, pos: f.at.pos, starts: from}
+	if f.gtids != nil {
+		f.gtids.flush()
+		req.gtids, req.full = true, f.gtids.set.Clone().(*gomysql.MysqlGTIDSet)
+		req.set = req.full
+		if f.last.known && setContains(req.full, f.last.id) {
+			req.verify, req.last, req.set = true, f.last.id, without(req.full, f.last.id)
+		}
+		return req
+	}
+	if f.last.known && f.last.file == f.at.file && f.last.start >= 4 && f.last.start < f.at.pos {
+		req.verify, req.pos = true, f.last.start
+	}
+	return req
+}
+
+// connected takes note of a new connection.
+func (f *follower) connected(st *started) {
+	if st.server != f.server {
+		f.at = logPos{} // other files
+	}
+	f.server = st.server
+	f.verify, f.fresh = st.verify, false
+	f.ddl.lowerNames, f.ddl.timestampNull = st.lower, st.tsNull
+	f.at.reading = f.at.pos
+	if f.gtids == nil && st.verify {
+		f.at.reading = f.last.start
+	}
+}
+
+// position returns the last boundary.
+func (f *follower) position() position {
+	p := position{Server: f.server, File: f.at.file, Pos: f.at.pos, LastMicros: f.last.micros}
+	if f.gtids != nil {
+		p.GTIDMode, p.GTIDs = true, f.gtids.text()
+		if f.last.known {
+			p.LastGTID = f.last.id.String()
+		}
+	} else if f.last.file == f.at.file {
+		p.LastStart = f.last.start
+	}
+	return p
+}
+
+func (f *follower) label() string { return f.position().label() }
+
+func (f *follower) boundary() cdc.Boundary {
+	p := f.position()
+	return cdc.Boundary{Position: p.encode(), CommitMicros: f.commit, Seq: f.seq, Label: p.label()}
+}
+
+// barrierIfDue hands on everything and ends the checkpoint, if one is due and this is a boundary. While the last
+// transaction has not been verified nothing new may be committed.
+func (f *follower) barrierIfDue() error {
+	if f.due == 0 || f.txn.open || f.verify && f.fresh {
+		return nil
+	}
+	if err := f.dec.Flush(); err != nil {
+		return err
+	}
+	k := f.due
+	f.due = 0
+	return downstream(f.out.Barrier(f.ctx, k, f.boundary()))
+}
+
+// pollDue looks for a wanted barrier without waiting.
+func (f *follower) pollDue() error {
+	select {
+	case k := <-f.out.Due():
+		f.due = k
+	default:
+	}
+	if f.due != 0 {
+		return f.barrierIfDue()
+	}
+	return nil
+}
+
+// progress reports the boundary; the contract wants everything before it to be handed on.
+func (f *follower) progress() error {
+	if f.txn.open || f.verify {
+		return nil
+	}
+	if err := f.dec.Flush(); err != nil {
+		return err
+	}
+	f.publish()
+	f.out.Progress(f.boundary())
+	return nil
+}
+
+// publish tells chunk readers how far the log has been handed on.
+func (f *follower) publish() {
+	d := f.s.delivered
+	if f.gtids != nil {
+		f.gtids.flush()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.seq, d.partial = f.seq, gtid{}
+	if f.txn.open {
+		d.partial = f.txn.id
+	}
+}
+
+// Batch hands a batch of the decoder on (binlog.Handler).
+func (f *follower) Batch(b *cdc.Batch) error {
+	f.seq++
+	b.Seq = f.seq
+	f.publish() // before the batch is visible to anybody who might wait for what it holds
+	return downstream(f.out.Batch(f.ctx, b))
+}
+
+// downstreamError marks an error of the emitter: reconnecting does not help.
+type downstreamError struct{ error }
+
+func (d *downstreamError) Unwrap() error { return d.error }
+
+func downstream(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &downstreamError{err}
+}
+
+func (b *backoff) next() time.Duration {
+	b.d = min(max(2*b.d, 100*time.Millisecond), 15*time.Second)
+	return b.d
+}

@@ -1,0 +1,145 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/binlog"
+)
+
+// Next returns the chunk of at most Load.ChunkRows rows that follows a bound. The last one is open towards the table's end.
+func (s *Source) Next(ctx context.Context, schema *cdc.Schema, after cdc.Bound) (c cdc.Chunk, last bool, err error) {
+	def, cerr := binlog.ParseSource(schema)
+	if cerr != nil {
+		return c, false, cerr
+	}
+	keys, err := keyColumns(&def)
+	if err != nil {
+		return c, false, err
+	}
+	from, err := literals(keys, after)
+	if err != nil {
+		return c, false, cdc.Errorf(cdc.CodeCorrupt, schema.Table, "%w", err)
+	}
+	values := make([]string, len(keys))
+	for i, k := range keys {
+		values[i] = k.expr
+	}
+	q := fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT 1 OFFSET %d", strings.Join(values, ", "), quoteTable(schema.Table),
+		rangeCondition(keys, from, nil), orderBy(keys), s.cfg.Load.ChunkRows-1)
+	c.From = after
+	err = s.pool.with(ctx, func(cn *conn) error {
+		rows, err := cn.query(q)
+		if err != nil {
+			return chunkError(schema.Table, err)
+		}
+		if len(rows) == 0 {
+			last = true
+			return nil
+		}
+		if c.To, err = encodeBound(keys, rows[0]); err != nil {
+			return cdc.Errorf(cdc.CodeKeyType, schema.Table, "%w", err)
+		}
+		if c.To == after {
+			return cdc.Errorf(cdc.CodeKeyType, schema.Table, "its key has values that the server does not tell apart: the chunk after %s ends at the same key", after)
+		}
+		return nil
+	})
+	return c, last, err
+}
+
+// Read reads a chunk (DESIGN 4, rule 1): it waits until everything that the log has delivered is visible on the connection,
+// and then reads the rows in one consistent SELECT. An error of emit is returned as it is.
+func (s *Source) Read(ctx context.Context, schema *cdc.Schema, c cdc.Chunk, emit func(*cdc.Batch) error) error {
+	def, cerr := binlog.ParseSource(schema)
+	if cerr != nil {
+		return cerr
+	}
+	keys, err := keyColumns(&def)
+	if err != nil {
+		return err
+	}
+	from, err := literals(keys, c.From)
+	if err != nil {
+		return cdc.Errorf(cdc.CodeCorrupt, schema.Table, "%w", err)
+	}
+	to, err := literals(keys, c.To)
+	if err != nil {
+		return cdc.Errorf(cdc.CodeCorrupt, schema.Table, "%w", err)
+	}
+	return s.pool.with(ctx, func(cn *conn) error {
+		snap, err := s.delivered.snapshot(ctx, schema.Table)
+		if err != nil {
+			return err
+		}
+		if err := s.waitVisible(ctx, cn, schema.Table, snap); err != nil {
+			return err
+		}
+		label := "load:" + string(c.From)
+		ref := cdc.ChunkRef{StartSeq: snap.seq, Truncates: snap.truncates}
+		return s.stream(ctx, cn, schema, rangeCondition(keys, from, to), "", label, func(b *cdc.Batch) error {
+			r := ref
+			b.Chunk = &r
+			n := b.N
+			if err := emit(b); err != nil {
+				return err
+			}
+			return s.rate.wait(ctx, n)
+		})
+	})
+}
+
+// waitVisible returns when the connection's next statement sees all that was delivered.
+func (s *Source) waitVisible(ctx context.Context, cn *conn, t cdc.TableID, snap snapshot) error {
+	if snap.gtids {
+		if snap.set == "" {
+			return nil
+		}
+		row, err := cn.queryRow(fmt.Sprintf(cn.dialect.waitGTIDs, snap.set, s.cfg.Load.WaitTimeout.Seconds()))
+		if err != nil {
+			return chunkError(t, err)
+		}
+		if row[0] != "0" {
+			return cdc.Errorf(codeWait, t, "%s did not have the delivered transactions after %s", s.pool.addr, s.cfg.Load.WaitTimeout)
+		}
+		return nil
+	}
+	// A transaction keeps its lock on the table's definition until it is visible; LOCK TABLES waits for those. It gives up
+	// soon, since writers queue up behind it, and tries again.
+	deadline := time.Now().Add(s.cfg.Load.WaitTimeout)
+	wait := backoff{}
+	if _, err := cn.exec("SET SESSION lock_wait_timeout = 1"); err != nil {
+		return err
+	}
+	for {
+		_, err := cn.exec("LOCK TABLES " + quoteTable(t) + " READ")
+		if err == nil {
+			_, err = cn.exec("UNLOCK TABLES")
+			return chunkError(t, err)
+		}
+		if serverError(err) != erLockWaitTimeout {
+			return chunkError(t, err)
+		}
+		if time.Now().After(deadline) {
+			return cdc.Errorf(codeWait, t, "a lock of the table was not given within %s", s.cfg.Load.WaitTimeout)
+		}
+		if err := wait.wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// chunkError classifies the error of a chunk's statement.
+func chunkError(t cdc.TableID, err error) error {
+	switch serverError(err) {
+	case erNoSuchTable, erBadDB:
+		return cdc.Errorf(codeGone, t, "%w", err)
+	case erUnknownColumn, erTableDefChanged:
+		// The definition changed, and the stream will say so; until then the chunk cannot be read.
+		return cdc.Errorf(codeChunk, t, "%w", err)
+	}
+	return err
+}
