@@ -1,0 +1,297 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	iceberggo "github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/catalog"
+	"github.com/apache/iceberg-go/catalog/rest"
+	sqlcatalog "github.com/apache/iceberg-go/catalog/sql"
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"github.com/cdc2lake/cdc2lake/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// binary builds the program once for all tests.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "cdc2lake-e2e-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "cdc2lake")
+	out, err := exec.Command("go", "build", "-o", path, "../cmd/cdc2lake").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+// settings are the axes of the matrix.
+type settings struct {
+	interval    string
+	parallelism int
+	format      int
+	gtid        bool
+	catalog     string // sqlite, postgres, rest
+	metadata    string // binlog_row_metadata
+	file        bool   // file:// warehouse instead of s3://
+}
+
+// pipeline is a cdc2lake process with its configuration.
+type pipeline struct {
+	t    *testing.T
+	bin  string
+	dir  string
+	cfg  string
+	port int
+	cmd  *exec.Cmd
+	done chan error
+	log  *os.File
+	s3   *testenv.Bucket
+	set  settings
+	uri  string // of the catalog
+	db   string
+}
+
+func newPipeline(t *testing.T, m *testenv.MySQLServer, db string, set settings) *pipeline {
+	t.Helper()
+	bin, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pipeline{t: t, bin: bin, dir: t.TempDir(), port: freePort(t), set: set, db: db}
+	warehouse, s3 := "file://"+p.dir+"/warehouse", ""
+	if !set.file {
+		p.s3 = testenv.NeedS3(t)
+		useBackend(p.s3.Dir())
+		warehouse = "s3://" + p.s3.Name + "/lake"
+		s3 = fmt.Sprintf("s3: {endpoint: %q, region: %q, access_key: %q, secret_key: %q}\n", p.s3.Endpoint, p.s3.Region, p.s3.AccessKey, p.s3.SecretKey)
+	}
+	switch set.catalog {
+	case "postgres":
+		pg, err := testenv.PostgreSQL(t.Context())
+		if errors.Is(err, testenv.ErrUnavailable) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { pg.Stop() }) //nolint:errcheck // its process ends with ours anyway
+		p.uri = pg.DSN("postgres")
+	default:
+		p.uri = p.dir + "/catalog.db"
+	}
+	cfg := fmt.Sprintf(`version: 1
+pipeline: e2e
+mysql: {host: %s, port: %d, user: %s, password: %s, load: {readers: 2, chunk_rows: 500}}
+tables:
+  include: ["%s.*"]
+  rules:
+    - {match: "%s.plain", partition: ["bucket(4, id)"], target_file_size: 64KiB}
+iceberg:
+  warehouse: %q
+  format_version: %d
+  catalog: {type: %s, uri: %q}
+%scheckpoints: {interval: %s}
+state: {dir: %q}
+runtime: {parallelism: %d}
+http: {listen: "127.0.0.1:%d"}
+log: {level: debug}
+`, m.Host(), m.Port(), testenv.CDCUser, testenv.CDCPassword, db, db, warehouse, set.format, set.catalog, p.uri, s3, set.interval, p.dir+"/state", set.parallelism, p.port)
+	p.cfg = filepath.Join(p.dir, "pipeline.yaml")
+	if err := os.WriteFile(p.cfg, []byte(cfg), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p.log, err = os.Create(filepath.Join(p.dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.kill()
+		p.log.Close() //nolint:errcheck // a log
+		if t.Failed() {
+			b, _ := os.ReadFile(p.log.Name()) //nolint:errcheck // shown as far as it can be
+			if keep := os.Getenv("CDC2LAKE_TEST_KEEP"); keep != "" {
+				os.WriteFile(filepath.Join(keep, strings.ReplaceAll(t.Name(), "/", "_")+".log"), b, 0o644) //nolint:errcheck // a help for people
+			}
+			if len(b) > 6000 {
+				b = append([]byte("…"), b[len(b)-6000:]...)
+			}
+			t.Logf("log of cdc2lake:\n%s", b)
+		}
+	})
+	return p
+}
+
+func freePort(t *testing.T) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // only its number is wanted
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (p *pipeline) start() {
+	p.t.Helper()
+	p.cmd = exec.Command(p.bin, "run", "--config", p.cfg)
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.done = make(chan error, 1)
+	go func(c *exec.Cmd, done chan error) { done <- c.Wait() }(p.cmd, p.done)
+}
+
+// kill is SIGKILL.
+func (p *pipeline) kill() {
+	if p.cmd == nil {
+		return
+	}
+	p.cmd.Process.Kill() //nolint:errcheck // it may be dead already
+	<-p.done
+	p.cmd = nil
+}
+
+// stop is SIGTERM; the process has to end by itself, without an error.
+func (p *pipeline) stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case err := <-p.done:
+		p.cmd = nil
+		return err
+	case <-time.After(45 * time.Second):
+		return errors.New("still running 45 s after SIGTERM")
+	}
+}
+
+// dead reports whether the process has ended by itself.
+func (p *pipeline) dead() error {
+	select {
+	case err := <-p.done:
+		p.cmd = nil
+		return fmt.Errorf("cdc2lake ended by itself: %w", err)
+	default:
+		return nil
+	}
+}
+
+// catalog opens the pipeline's catalog with iceberg-go's own clients.
+func (p *pipeline) catalog(ctx context.Context) (catalog.Catalog, error) {
+	props := iceberggo.Properties{}
+	switch p.set.catalog {
+	case "postgres":
+		db, err := sql.Open("pgx", p.uri)
+		if err != nil {
+			return nil, err
+		}
+		p.t.Cleanup(func() { db.Close() }) //nolint:errcheck // a test's connection
+		return sqlcatalog.NewCatalog("cdc2lake", db, sqlcatalog.Postgres, props)
+	case "rest":
+		return rest.NewCatalog(ctx, "cdc2lake", p.uri, rest.WithAdditionalProps(props))
+	}
+	db, err := sql.Open("sqlite", "file:"+p.uri+"?mode=ro&_pragma=busy_timeout(5000)")
+	if err != nil {
+		return nil, err
+	}
+	p.t.Cleanup(func() { db.Close() }) //nolint:errcheck // a test's connection
+	return sqlcatalog.NewCatalog("cdc2lake", db, sqlcatalog.SQLite, props)
+}
+
+// differences compares all tables with MySQL, which must be quiet.
+func (p *pipeline) differences(ctx context.Context, m *testenv.MySQLServer, names ...string) ([]string, error) {
+	cat, err := p.catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, name := range names {
+		want, cols, err := mysqlRows(ctx, m, p.db, name)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := m.Query(ctx, fmt.Sprintf("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='%s' AND TABLE_NAME='%s' AND COLUMN_KEY='PRI'", p.db, name))
+		if err != nil {
+			return nil, err
+		}
+		isKey := map[string]bool{}
+		for _, k := range keys {
+			isKey[k[0]] = true
+		}
+		got, err := icebergRows(ctx, cat, []string{p.db, name}, cols, isKey)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		for _, d := range diff(want, got) {
+			out = append(out, name+": "+d)
+		}
+	}
+	return out, nil
+}
+
+// equal waits until all tables equal MySQL, which must be quiet.
+func (p *pipeline) equal(m *testenv.MySQLServer, within time.Duration, names ...string) {
+	p.t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		diffs, err := p.differences(p.t.Context(), m, names...)
+		if err == nil && len(diffs) == 0 {
+			return
+		}
+		if e := p.dead(); e != nil {
+			p.t.Fatal(e)
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("not equal after %s: %v\n%s", within, err, strings.Join(diffs, "\n"))
+		}
+		time.Sleep(200 * time.Millisecond) // nothing tells a reader from outside that a table has changed
+	}
+}
+
+// metric returns the sum of a metric over its labels.
+func (p *pipeline) metric(name string) (float64, error) {
+	res, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", p.port))
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, err
+	}
+	sum, found := 0.0, false
+	for _, l := range bytes.Split(b, []byte("\n")) {
+		s := string(l)
+		if strings.HasPrefix(s, name+"{") || strings.HasPrefix(s, name+" ") {
+			var v float64
+			if _, err := fmt.Sscan(s[strings.LastIndexByte(s, ' ')+1:], &v); err != nil {
+				return 0, err
+			}
+			sum, found = sum+v, true
+		}
+	}
+	if !found {
+		return 0, fmt.Errorf("no metric %s", name)
+	}
+	return sum, nil
+}
