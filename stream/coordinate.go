@@ -29,9 +29,10 @@ type pauseSeen struct {
 
 // committed says that a checkpoint is decided and committed, or that it was found to hold nothing.
 type committed struct {
-	k     uint64
-	stats CheckpointStats
-	err   error
+	k      uint64
+	stats  CheckpointStats
+	tables []TableStatus // as of the checkpoint
+	err    error
 }
 
 const (
@@ -115,6 +116,9 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 				}
 				delete(flight, v.k)
 				g.completed = true
+				for _, t := range v.tables {
+					o.Observer.table(t)
+				}
 				o.Observer.checkpoint(v.stats)
 				ev = event{kind: evCommitted, k: v.k}
 			}
@@ -222,6 +226,27 @@ func (g *generation) entries() map[cdc.TableID]cdc.Entry {
 		out[t.id] = t.entry
 	}
 	return out
+}
+
+// statuses returns what observers are told of all tables.
+func (g *generation) statuses() []TableStatus {
+	out := make([]TableStatus, len(g.tables))
+	for i, t := range g.tables {
+		out[i] = TableStatus{Table: t.id, State: stateOf(t.load.Phase, t.paused()), Position: t.entry.Position, Load: t.load, Paused: t.entry.Paused}
+	}
+	return out
+}
+
+func stateOf(phase cdc.LoadPhase, paused bool) string {
+	switch {
+	case paused:
+		return "paused"
+	case phase == cdc.LoadDone:
+		return "live"
+	case phase == cdc.LoadCatchingUp:
+		return "catching-up"
+	}
+	return "loading"
 }
 
 // build makes the parts of a prepared checkpoint and the tables' new entries. The checkpoint before is complete.
@@ -333,14 +358,15 @@ func (m *commitDriver) commit(ctx context.Context, p *pending, stopping bool) er
 	}
 	moved := p.log.at.Position != m.lastPos
 	if len(parts) == 0 && !paused && (!moved || !stopping && time.Since(m.lastRecord) < idleRecord) {
-		m.post2(committed{k: p.k, stats: stats})
+		m.post2(committed{k: p.k, stats: stats, tables: g.statuses()})
 		return nil
 	}
 	m.lastRecord, m.lastPos = time.Now(), p.log.at.Position
 	d := checkpoint.Decision{Tables: maps.Clone(g.entries()), Parts: parts, Positions: []cdc.Position{p.log.at.Position}, Acks: acksOf(g.chain, p)}
+	tables := g.statuses() // now: the next checkpoint's build changes them
 	m.spawn(func() error {
 		t0 := time.Now()
-		v := committed{k: p.k, stats: stats}
+		v := committed{k: p.k, stats: stats, tables: tables}
 		v.stats.ID, v.err = m.decide(ctx, d)
 		v.stats.Commit = time.Since(t0)
 		v.stats.Total = time.Since(p.triggered)
