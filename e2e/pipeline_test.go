@@ -69,6 +69,8 @@ type pipeline struct {
 	set  settings
 	uri  string // of the catalog
 	db   string
+
+	mysql *testenv.MySQLServer
 }
 
 func newPipeline(t *testing.T, m *testenv.MySQLServer, db string, set settings) *pipeline {
@@ -77,11 +79,11 @@ func newPipeline(t *testing.T, m *testenv.MySQLServer, db string, set settings) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pipeline{t: t, bin: bin, dir: t.TempDir(), port: freePort(t), set: set, db: db}
+	p := &pipeline{t: t, bin: bin, dir: t.TempDir(), port: freePort(t), set: set, db: db, mysql: m}
 	warehouse, s3 := "file://"+p.dir+"/warehouse", ""
 	if !set.file {
 		p.s3 = testenv.NeedS3(t)
-		useBackend(p.s3.Dir())
+		useBackend(filepath.Join(p.s3.Dir(), "data"))
 		warehouse = "s3://" + p.s3.Name + "/lake"
 		s3 = fmt.Sprintf("s3: {endpoint: %q, region: %q, access_key: %q, secret_key: %q}\n", p.s3.Endpoint, p.s3.Region, p.s3.AccessKey, p.s3.SecretKey)
 	}
@@ -230,13 +232,9 @@ func (p *pipeline) differences(ctx context.Context, m *testenv.MySQLServer, name
 		if err != nil {
 			return nil, err
 		}
-		keys, err := m.Query(ctx, fmt.Sprintf("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='%s' AND TABLE_NAME='%s' AND COLUMN_KEY='PRI'", p.db, name))
+		isKey, err := p.keys(ctx, m, name)
 		if err != nil {
 			return nil, err
-		}
-		isKey := map[string]bool{}
-		for _, k := range keys {
-			isKey[k[0]] = true
 		}
 		got, err := icebergRows(ctx, cat, []string{p.db, name}, cols, isKey)
 		if err != nil {
@@ -245,6 +243,19 @@ func (p *pipeline) differences(ctx context.Context, m *testenv.MySQLServer, name
 		for _, d := range diff(want, got) {
 			out = append(out, name+": "+d)
 		}
+	}
+	return out, nil
+}
+
+// keys returns the columns of a table's primary key.
+func (p *pipeline) keys(ctx context.Context, m *testenv.MySQLServer, table string) (map[string]bool, error) {
+	rows, err := m.Query(ctx, fmt.Sprintf("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='%s' AND TABLE_NAME='%s' AND COLUMN_KEY='PRI'", p.db, table))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, r := range rows {
+		out[r[0]] = true
 	}
 	return out, nil
 }

@@ -244,7 +244,7 @@ func tuple(table string, rng *rand.Rand, fill bool) string {
 		datetime(rng, -1), fmt.Sprintf("'%s%d:%02d:%02d.%03d'", []string{"", "-"}[rng.IntN(2)], rng.IntN(839), rng.IntN(60), rng.IntN(59), rng.IntN(1000)),
 		datetime(rng, 0), datetime(rng, 6), timestamp(rng, 0), timestamp(rng, 6), fmt.Sprint(1901+rng.IntN(255)),
 		fmt.Sprintf("b'%b'", rng.IntN(2)), fmt.Sprintf("b'%b'", rng.IntN(4096)),
-		[]string{"'red'", "'green'", "'blue'"}[rng.IntN(3)], []string{"''", "'a'", "'b,d'", "'a,b,c,d'"}[rng.IntN(4)], json(rng))
+		[]string{"'red'", "'green'", "'blue'"}[rng.IntN(3)], []string{"''", "'a'", "'b,d'", "'a,b,c,d'"}[rng.IntN(4)], jsonDoc(rng))
 	for i := 1; i < len(vals); i++ {
 		vals[i] = orNull(rng, vals[i])
 	}
@@ -322,7 +322,7 @@ func timestamp(rng *rand.Rand, fsp int) string {
 	return "'" + d + "+00:00'"
 }
 
-func json(rng *rand.Rand) string {
+func jsonDoc(rng *rand.Rand) string {
 	switch rng.IntN(4) {
 	case 0:
 		return fmt.Sprintf(`'{"id": %d, "tags": ["x", "ä%d"], "deep": {"b": null, "a": %t}}'`, rng.Int64(), rng.IntN(10), rng.IntN(2) == 0)
