@@ -33,8 +33,12 @@ type evolution struct {
 
 // evolve carries a new definition over to a table: columns are matched by name and keep their field ids; new ones get the
 // next free id, also if a column of that name existed earlier. What would need existing rows to be rewritten is refused
-// with CodeSchemaChange. specs are all partition specs of the table.
-func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int, specs []iceberggo.PartitionSpec) (evolution, error) {
+// with CodeSchemaChange, unless anew is set: then no row will be left, and a column of another type is another column.
+// specs are all partition specs of the table.
+func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int, specs []iceberggo.PartitionSpec, anew bool) (evolution, error) {
+	partitioned := func(id int) bool {
+		return slices.ContainsFunc(specs, func(p iceberggo.PartitionSpec) bool { return len(p.FieldsBySourceID(id)) > 0 })
+	}
 	refuse := func(format string, args ...any) (evolution, error) {
 		return evolution{}, &cdc.Error{Code: CodeSchemaChange, Table: s.Table, Msg: fmt.Sprintf(format, args...)}
 	}
@@ -42,6 +46,19 @@ func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int,
 	out := evolution{lastID: lastID}
 	for _, c := range s.Columns {
 		f, ok := cur.FindFieldByName(c.Name)
+		if ok && anew {
+			if have, known := cdcType(f.Type); !known || !holds(have, c.Type) {
+				if partitioned(f.ID) {
+					return refuse("column %s changes from %s to %s, and the table is partitioned by it", c.Name, f.Type, c.Type)
+				}
+				ok = false
+			}
+		}
+		if !ok && anew {
+			out.lastID++
+			fields = append(fields, iceberggo.NestedField{ID: out.lastID, Name: c.Name, Type: icebergType(c.Type), Required: !c.Nullable, Doc: c.Doc})
+			continue
+		}
 		if !ok {
 			n, err := addedField(&c, out.lastID+1, formatVersion)
 			if err != nil {
@@ -57,7 +74,7 @@ func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int,
 			return refuse("column %s has type %s in Iceberg, which this program does not write", c.Name, f.Type)
 		case holds(have, c.Type):
 		case holds(c.Type, have): // a promotion that Iceberg has: int to long, float to double, a wider decimal
-			if slices.ContainsFunc(specs, func(p iceberggo.PartitionSpec) bool { return len(p.FieldsBySourceID(f.ID)) > 0 }) {
+			if partitioned(f.ID) {
 				return refuse("column %s changes from %s to %s, and the table is partitioned by it", c.Name, have, c.Type)
 			}
 			f.Type = icebergType(c.Type)
@@ -73,17 +90,15 @@ func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int,
 		if s.Column(f.Name) >= 0 {
 			continue
 		}
-		for _, p := range specs {
-			if len(p.FieldsBySourceID(f.ID)) > 0 {
-				return refuse("column %s is dropped, and the table is partitioned by it", f.Name)
-			}
+		if partitioned(f.ID) {
+			return refuse("column %s is dropped, and the table is partitioned by it", f.Name)
 		}
 	}
 	ids := make([]int, len(s.Key))
 	for i, k := range s.Key {
 		ids[i] = fields[k].ID
 	}
-	if !slices.Equal(sortedInts(ids), sortedInts(cur.IdentifierFieldIDs)) {
+	if !anew && !slices.Equal(sortedInts(ids), sortedInts(cur.IdentifierFieldIDs)) {
 		return refuse("the primary key changes")
 	}
 	out.schema = iceberggo.NewSchemaWithIdentifiers(cur.ID, ids, fields...)

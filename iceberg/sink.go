@@ -59,6 +59,7 @@ const (
 	defaultParallelism   = 8
 	defaultBackoff       = 100 * time.Millisecond
 	maxBackoff           = 15 * time.Second
+	buildBytes           = 256 << 20 // memory of a rebuild, over all slots
 )
 
 // Sink commits to Iceberg tables. Its methods are those of stream.Sink, and as safe for concurrent use as that says.
@@ -75,6 +76,8 @@ type Sink struct {
 	starts []cdc.TableStart
 	states []*state.Shard // by slot; nil: not open
 	old    []string       // metadata files to delete
+
+	building sync.Mutex // held while a table's index is rebuilt
 }
 
 // Open connects to the catalog.
@@ -399,7 +402,7 @@ func (s *Sink) openStates() error {
 			s.states[i].Abort()
 			continue
 		}
-		st, err := state.Open(state.Options{Dir: s.stateDir(i), Groups: ranges[i], Log: s.log})
+		st, err := state.Open(state.Options{Dir: s.stateDir(i), Groups: ranges[i], Log: s.log, BuildBytes: max(int64(buildBytes/s.o.Slots), 8<<20)})
 		if err != nil {
 			return err
 		}

@@ -80,7 +80,7 @@ func (t *sinkTable) defineLocked(s *cdc.Schema) (*definition, error) {
 		}
 	}
 	last := t.defs[len(t.defs)-1].target
-	e, err := evolve(last.schema, t.lastID, s, last.formatVersion, t.version.meta.PartitionSpecs())
+	e, err := evolve(last.schema, t.lastID, s, last.formatVersion, t.version.meta.PartitionSpecs(), false)
 	if err != nil {
 		return nil, err
 	}
@@ -167,17 +167,19 @@ func dataLocation(meta table.Metadata, partition, name string) (string, error) {
 }
 
 // resetLocked starts a generation on version v with the definition as of its position.
-func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, src *cdc.Schema, parent *int64) error {
+// anew: everything in the table is going to be replaced, so its columns may change in any way.
+func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, src *cdc.Schema, parent *int64, anew bool) error {
 	t.version, t.gen, t.parent = v, gen, parent
 	t.heads = map[uint64]int64{}
 	t.lastID = v.meta.LastColumnID()
-	base := &writeTarget{source: &cdc.Schema{Table: t.id}, schema: v.meta.CurrentSchema(), spec: v.meta.PartitionSpec(),
+	base := &writeTarget{schema: v.meta.CurrentSchema(), spec: v.meta.PartitionSpec(),
 		formatVersion: v.meta.Version(), targetBytes: t.opts.TargetFileBytes, props: v.meta.Properties()}
-	t.defs = []*definition{{target: base}}
-	if _, err := t.defineLocked(src); err != nil {
+	e, err := evolve(base.schema, t.lastID, src, base.formatVersion, v.meta.PartitionSpecs(), anew)
+	if err != nil {
 		return err
 	}
-	t.defs = t.defs[1:] // the definition of the position takes the place of the stand-in
+	base.source, base.schema, t.lastID = src, e.schema, e.lastID
+	t.defs = []*definition{{target: base, added: e.changed}}
 	return nil
 }
 

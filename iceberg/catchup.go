@@ -1,0 +1,289 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strconv"
+
+	iceberggo "github.com/apache/iceberg-go"
+	icebergio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+func (s *Sink) goFS(ctx context.Context) (icebergio.IO, error) { return s.fs.bind(ctx), nil }
+
+func (s *Sink) scanLimit() int {
+	if s.o.ScanParallelism > 0 {
+		return s.o.ScanParallelism
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// CatchUp makes tables ready for a generation (step 5); see stream.Sink.
+func (s *Sink) CatchUp(ctx context.Context, gen cdc.Generation, reqs []cdc.TableRequest) ([]cdc.TableStart, error) {
+	ids := make([]cdc.TableID, len(reqs))
+	for i, r := range reqs {
+		if r.Discovered == nil {
+			return nil, cdcErrorf(cdc.CodeInternal, "a table is requested without its name")
+		}
+		ids[i] = r.Discovered.Table
+	}
+	if _, err := s.o.Naming.names(ids); err != nil {
+		return nil, err
+	}
+	if err := s.openStates(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.gen = gen
+	wanted := map[cdc.TableID]bool{}
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	for _, st := range s.states {
+		for _, id := range st.Tables() {
+			if !wanted[id] {
+				st.Drop(id)
+			}
+		}
+	}
+	s.mu.Unlock()
+
+	up := &catchUp{s: s, gen: gen, slots: make([]slotMetas, s.o.Slots)}
+	starts := make([]cdc.TableStart, len(reqs))
+	order := make([]int, len(reqs))
+	for i := range order {
+		order[i] = i
+	}
+	err := each(ctx, s.o.Parallelism, order, func(ctx context.Context, i int) (err error) {
+		starts[i], err = up.table(ctx, &reqs[i])
+		return err
+	})
+	if err == nil {
+		err = up.complete()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.starts = starts
+	s.mu.Unlock()
+	return starts, nil
+}
+
+// catchUp is one call of CatchUp.
+type catchUp struct {
+	s     *Sink
+	gen   cdc.Generation
+	slots []slotMetas
+}
+
+// table brings one table to where it goes on. A failure that concerns only this table pauses it.
+func (u *catchUp) table(ctx context.Context, req *cdc.TableRequest) (cdc.TableStart, error) {
+	id := req.Discovered.Table
+	t, err := u.s.table(id)
+	if err != nil {
+		return cdc.TableStart{}, err
+	}
+	t.commitMu.Lock()
+	defer t.commitMu.Unlock()
+	t.mu.Lock()
+	t.ready, t.paused, t.cache, t.preparedK = false, false, nil, 0
+	t.opts = optionsOf(u.s.o.Tables, id)
+	t.mu.Unlock()
+	start := cdc.TableStart{Table: id, Schema: req.Discovered.Schema, Position: req.Discovered.Position}
+	if req.Entry != nil {
+		start.Entry = *req.Entry
+	}
+	err = u.bring(ctx, t, req, &start)
+	if e := cdc.AsError(err); e != nil && e.Code.Class == cdc.TablePaused {
+		start.Paused = cdc.PauseOf(e, u.s.o.Now().UnixMicro())
+		u.s.log.Error("table paused", "table", id.String(), "code", e.Code.Name, "err", e, "remedy", e.Remedy())
+		err = nil
+	}
+	if err != nil {
+		return start, err
+	}
+	if start.Paused != nil {
+		start.Reload = false
+		t.mu.Lock()
+		t.ready = false
+		t.mu.Unlock()
+	}
+	start.Entry.Paused, start.Entry.Position = start.Paused, start.Position
+	return start, nil
+}
+
+func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest, start *cdc.TableStart) error {
+	d, entry := req.Discovered, req.Entry
+	v, err := u.s.reload(ctx, t)
+	if errors.Is(err, errNoTable) {
+		if entry != nil && entry.Paused != nil && !req.Reload {
+			start.Paused, start.Position = entry.Paused, entry.Position
+			return nil
+		}
+		if entry != nil && entry.ID.K != 0 && !req.Reload {
+			return cdc.Errorf(CodeTableDropped, t.id, "%s", identString(t.ident))
+		}
+		if d.Err != nil {
+			return d.Err
+		}
+		v, err = u.create(ctx, t, d.Schema)
+	}
+	if err != nil {
+		return err
+	}
+	if ok, why := v.ours(u.s.o.Pipeline, t.id); !ok {
+		return cdc.Errorf(CodeForeignTable, t.id, "%s: %s", identString(t.ident), why)
+	}
+	m, at, err := v.markers()
+	if err != nil {
+		return err
+	}
+	if m.Property != nil && u.gen.Less(m.Property.Gen()) {
+		return &cdc.Error{Code: CodeFenced, Table: t.id, Msg: fmt.Sprintf("generation %d of epoch %d has committed to it, this is generation %d of epoch %d",
+			m.Property.Generation, m.Property.ID.Epoch, u.gen.Number, u.gen.Epoch)}
+	}
+	if m.Ancestry != nil {
+		if start.Schema, err = decodeSchema(m.Ancestry, identString(v.ident)); err != nil {
+			return err
+		}
+		start.Schema.Table = t.id
+		start.Position, start.Load, start.Entry.ID = m.Ancestry.Position, m.Ancestry.Load, m.Ancestry.ID
+		if entry != nil && entry.Paused == nil && m.Ancestry.ID == entry.ID {
+			start.Position = entry.Position
+		}
+	}
+	switch {
+	case req.Reload:
+		if d.Err != nil {
+			return d.Err
+		}
+		start.Reload = true
+		start.Schema, start.Position, start.Load = d.Schema, d.Position, cdc.LoadState{}
+	case entry != nil && entry.Paused != nil:
+		start.Paused = entry.Paused
+		return nil
+	case d.Err != nil:
+		return d.Err
+	case m.Ancestry == nil && (m.Property != nil || entry != nil && entry.ID.K != 0 && v.meta.CurrentSnapshot() != nil):
+		return cdc.Errorf(CodeMarkerLost, t.id, "%s", identString(t.ident))
+	}
+	if v, err = u.upgrade(ctx, t, v); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	err = t.resetLocked(v, u.gen, start.Schema, headOf(v.meta), req.Reload)
+	changed := err == nil && t.defs[0].added
+	t.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	// After a rollback the schema is ahead of the snapshot, and the replay brings it there again. Otherwise they belong together.
+	if changed && !req.Reload && (m.Ancestry == nil || m.Property != nil && m.Property.ID == m.Ancestry.ID) {
+		return cdc.Errorf(CodeSchemaChange, t.id, "somebody else changed the schema of %s", identString(t.ident))
+	}
+	if !req.Reload {
+		if err := foreignRows(t.id, v, at); err != nil {
+			return err
+		}
+	}
+	if start.Rows, err = u.state(ctx, t, v, start); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.ready = true
+	t.mu.Unlock()
+	return nil
+}
+
+// foreignRows refuses a table to which somebody else added rows since our last commit. Rewrites and deletes are followed.
+func foreignRows(id cdc.TableID, v *metaVersion, ours *table.Snapshot) error {
+	for s := range ancestors(v.meta) {
+		if ours != nil && s.SnapshotID == ours.SnapshotID {
+			return nil
+		}
+		if s.Summary == nil || s.Summary.Operation == table.OpReplace || s.Summary.Operation == table.OpDelete {
+			continue
+		}
+		p := s.Summary.Properties
+		if n := p.GetInt64("added-records", 0); n > 0 || s.Summary.Operation == table.OpAppend && p["added-data-files"] != "" {
+			return cdc.Errorf(CodeForeignRows, id, "snapshot %d (%s) of %s added %d rows", s.SnapshotID, s.Summary.Operation, identString(v.ident), n)
+		}
+	}
+	return nil
+}
+
+// create makes the Iceberg table.
+func (u *catchUp) create(ctx context.Context, t *sinkTable, src *cdc.Schema) (*metaVersion, error) {
+	sc := newSchema(src)
+	spec, err := partitionSpec(t.id, t.opts.Partition, sc)
+	if err != nil {
+		return nil, err
+	}
+	source, err := t.id.MarshalText()
+	if err != nil {
+		return nil, err
+	}
+	props := iceberggo.Properties{
+		table.MetadataPreviousVersionsMaxKey:      "20",
+		table.MetadataDeleteAfterCommitEnabledKey: "true",
+		// What other writers should do to fit: rows are deleted by position, and Parquet is what we read back.
+		"write.delete.mode": "merge-on-read", "write.update.mode": "merge-on-read", "write.merge.mode": "merge-on-read",
+		"write.format.default":            "parquet",
+		"write.parquet.compression-codec": "zstd",
+		table.WriteTargetFileSizeBytesKey: strconv.FormatInt(t.opts.TargetFileBytes, 10),
+	}
+	maps.Copy(props, t.opts.Properties)
+	props[table.PropertyFormatVersion] = strconv.Itoa(t.opts.FormatVersion)
+	props[propPipeline], props[propSource] = u.s.o.Pipeline, string(source)
+	loc := ""
+	if w := u.s.o.Catalog.Warehouse; hasScheme(w) {
+		loc = location(w, t.ident)
+	}
+	v, err := u.s.cat.create(ctx, t.ident, newTable{schema: sc, spec: spec, location: loc, props: props})
+	if err != nil {
+		// Perhaps it was made after all, by this call or by another process of ours.
+		have, e := u.s.reload(ctx, t)
+		if e != nil {
+			return nil, err
+		}
+		return have, nil
+	}
+	t.mu.Lock()
+	t.version = v
+	t.mu.Unlock()
+	u.s.log.Info("table created", "table", t.id.String(), "iceberg", identString(t.ident), "location", v.meta.Location())
+	return v, nil
+}
+
+func hasScheme(w string) bool {
+	return slices.ContainsFunc([]string{"s3://", "s3a://", "s3n://", "file:/", "/"}, func(p string) bool { return len(w) >= len(p) && w[:len(p)] == p })
+}
+
+// upgrade takes a table of format 2 to 3 where that is asked for. Only the metadata changes; positions stay deleted by the files
+// that say so, until a vector takes them over.
+func (u *catchUp) upgrade(ctx context.Context, t *sinkTable, v *metaVersion) (*metaVersion, error) {
+	for attempt := 0; t.opts.FormatVersion > v.meta.Version(); attempt++ {
+		nv, err := u.s.cat.commit(ctx, change{v, []table.Update{table.NewUpgradeFormatVersionUpdate(t.opts.FormatVersion)}})
+		if err == nil {
+			t.mu.Lock()
+			t.version = nv
+			t.mu.Unlock()
+			return nv, nil
+		}
+		if attempt == 3 || !errors.Is(err, errConflict) && !errors.Is(err, errUnknown) {
+			return nil, err
+		}
+		if v, err = u.s.reload(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
