@@ -152,7 +152,7 @@ func (s *MySQLServer) launch(ctx context.Context, port int) error {
 	cmd := exec.Command(filepath.Join(dir, "docker", "local", "mysql.sh"), args...)
 	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	if s.proc, err = startProcess(cmd); err != nil {
+	if s.proc, err = startProcess(cmd, syscall.SIGKILL); err != nil {
 		return err
 	}
 	was := s.port
@@ -299,8 +299,16 @@ func (s *MySQLServer) BinlogEnd(ctx context.Context) (mysql.Position, string, er
 	return at, strings.ReplaceAll(rows[0][gtids], "\n", ""), nil
 }
 
-// Pause stops the server's process (SIGSTOP): it keeps its connections and answers nothing.
-func (s *MySQLServer) Pause() error { return s.signal(syscall.SIGSTOP) }
+// Pause stops the server's process (SIGSTOP): it keeps its connections and answers nothing, from the moment it returns.
+func (s *MySQLServer) Pause() error {
+	if s.external() {
+		return errExternal
+	}
+	if !s.running() {
+		return errors.New("mysql: the server does not run")
+	}
+	return s.proc.pause()
+}
 
 // Resume lets a paused server go on.
 func (s *MySQLServer) Resume() error { return s.signal(syscall.SIGCONT) }

@@ -119,9 +119,9 @@ func (s *PostgreSQLServer) start(ctx context.Context, bin string) error {
 		cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(s.port), "-h", "127.0.0.1",
 			"-k", dir, "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=50")
 		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
 		// SIGQUIT: its immediate shutdown, which leaves no shared memory behind
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Pdeathsig: syscall.SIGQUIT}
-		if s.proc, err = startProcess(cmd); err != nil {
+		if s.proc, err = startProcess(cmd, syscall.SIGQUIT); err != nil {
 			return err
 		}
 		// The last line of postmaster.pid is what pg_ctl waits for, too.

@@ -13,11 +13,12 @@ type process struct {
 	done chan struct{} // closed when the child has ended and was waited for
 }
 
-func startProcess(cmd *exec.Cmd) (*process, error) {
+// startProcess starts cmd; the system sends it the signal last when this process ends.
+func startProcess(cmd *exec.Cmd, last syscall.Signal) (*process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	tie(cmd.SysProcAttr)
+	tie(cmd.SysProcAttr, last)
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go p.run(started)
@@ -58,6 +59,14 @@ func (p *process) signal(s syscall.Signal) error {
 		return fmt.Errorf("%s has ended", p.cmd.Path)
 	}
 	return syscall.Kill(-p.pid(), s)
+}
+
+// pause returns when the child has stopped.
+func (p *process) pause() error {
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return awaitStop(p.pid())
 }
 
 // kill ends the group at once and waits until it is gone. SIGKILL also ends a stopped process.

@@ -98,7 +98,7 @@ func (s *S3Server) launch(ctx context.Context, program, addr string) error {
 	}
 	defer outW.Close()
 	cmd.Stdin, cmd.Stdout = inR, outW
-	proc, err := startProcess(cmd)
+	proc, err := startProcess(cmd, syscall.SIGKILL)
 	if err != nil {
 		return errors.Join(fmt.Errorf("s3: %w", err), inW.Close(), outR.Close())
 	}
@@ -142,8 +142,8 @@ func (s *S3Server) NewBucket(name string) error {
 func (s *S3Server) Dir() string     { return s.dir }
 func (s *S3Server) LogFile() string { return filepath.Join(s.dir, "s3server.log") }
 
-// Pause stops the server's process (SIGSTOP): connections stay open and nothing answers.
-func (s *S3Server) Pause() error { return s.proc.signal(syscall.SIGSTOP) }
+// Pause stops the server's process (SIGSTOP): connections stay open and nothing answers, from the moment it returns.
+func (s *S3Server) Pause() error { return s.proc.pause() }
 
 // Resume lets a paused server go on.
 func (s *S3Server) Resume() error { return s.proc.signal(syscall.SIGCONT) }

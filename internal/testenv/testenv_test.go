@@ -283,6 +283,25 @@ func TestS3OfItsOwn(t *testing.T) {
 	if _, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &s.Bucket, Key: &key, Body: strings.NewReader("v")}); err != nil {
 		t.Fatal(err)
 	}
+
+	head := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		defer cancel()
+		_, err := c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.Bucket, Key: &key})
+		return err
+	}
+	for range 30 {
+		if err := errors.Join(s.Pause(), s.Pause()); err != nil {
+			t.Fatal(err)
+		}
+		if head() == nil {
+			t.Error("a paused server answers")
+		}
+		if err := s.Resume(); err != nil {
+			t.Fatal(err)
+		}
+	}
+
 	endpoint := s.Endpoint
 	s.Kill()
 	if _, err := c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &s.Bucket, Key: &key}); status(err) != 0 {
