@@ -22,6 +22,7 @@ type parquetLayout struct {
 type columnLayout struct {
 	name     string
 	from     cdc.Layout // in batches
+	kind     cdc.Kind   // in files
 	to       physical   // in files
 	width    int        // bytes of a physFixed value
 	nullable bool       // in batches
@@ -49,7 +50,7 @@ func newParquetLayout(t *writeTarget) (*parquetLayout, error) {
 		}
 		to, width := physicalOf(ft)
 		l.cols[i] = columnLayout{
-			name: f.Name, from: c.Type.Layout(), to: to, width: width,
+			name: f.Name, from: c.Type.Layout(), kind: ft.Kind, to: to, width: width,
 			nullable: c.Nullable, optional: !f.Required,
 			// A low-cardinality key column (a tenant, a region) is not what point queries look for.
 			bloom:   c.Key > 0 && to != physBool && !c.LowCardinality,

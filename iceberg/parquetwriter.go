@@ -38,6 +38,7 @@ type parquetWriter struct {
 	groupRaw  int
 	hashes    [][]uint64 // of the current row group, by column; nil without a bloom filter
 	blooms    []bloomRef
+	stats     [][]byteStats       // by row group and column; only physBytes columns have them
 	strs      []parquet.ByteArray // scratch for dictionary columns
 	fixeds    []parquet.FixedLenByteArray
 }
@@ -69,6 +70,9 @@ func newParquetWriter(l *parquetLayout, w io.Writer, first *colSet, mem memory.A
 		parquet.WithCreatedBy("cdc2lake version 0.1.0 (build arrow-go)"), parquet.WithAllocator(mem),
 	}
 	for i := range l.cols {
+		if l.cols[i].to == physBytes {
+			opts = append(opts, parquet.WithStatsPath(parquet.ColumnPath{l.cols[i].name}, false))
+		}
 		if l.cols[i].to != physBool && (l.cols[i].lowCard || repetitive(&l.cols[i], &first.cols[i])) {
 			opts = append(opts, parquet.WithDictionaryPath(parquet.ColumnPath{l.cols[i].name}, true))
 		}
@@ -89,6 +93,7 @@ func (p *parquetWriter) write(s *colSet) error {
 			return err
 		}
 		p.rg = rg
+		p.stats = append(p.stats, make([]byteStats, len(p.cws)))
 		for i := range p.cws {
 			if p.cws[i], err = rg.Column(i); err != nil {
 				return err
@@ -99,6 +104,9 @@ func (p *parquetWriter) write(s *colSet) error {
 		l, c := &p.layout.cols[i], &s.cols[i]
 		if err := p.writeColumn(l, p.cws[i], c); err != nil {
 			return fmt.Errorf("column %s: %w", l.name, err)
+		}
+		if l.to == physBytes {
+			p.stats[len(p.stats)-1][i].update(c, s.n)
 		}
 		if l.bloom {
 			p.hashes[i] = bloomHashes(p.hashes[i], l.to, l.width, c)
@@ -227,6 +235,13 @@ func (p *parquetWriter) close() (*metadata.FileMetaData, error) {
 		n := int32(p.out.n - at)
 		col := meta.RowGroups[b.group].Columns[b.col].MetaData
 		col.BloomFilterOffset, col.BloomFilterLength = &at, &n
+	}
+	for g := range p.stats {
+		for i := range p.layout.cols {
+			if l := &p.layout.cols[i]; l.to == physBytes {
+				p.stats[g][i].setStats(meta, g, i, l.kind)
+			}
+		}
 	}
 	n, err := meta.WriteTo(&p.out, nil)
 	if err != nil {

@@ -359,16 +359,16 @@ func (f *partField) planTime(ofDay func(days int64) int64, unit int64) bool {
 			case date:
 				out[i] = ofDay(x)
 			case ofDay != nil:
-				out[i] = ofDay(floorDiv(x, microsPerDay))
+				out[i] = ofDay(divFloor(x, microsPerDay))
 			default:
-				out[i] = floorDiv(x, unit)
+				out[i] = divFloor(x, unit)
 			}
 		}
 	}
 	return true
 }
 
-func floorDiv(a, b int64) int64 {
+func divFloor(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {
 		q--
@@ -379,7 +379,7 @@ func floorDiv(a, b int64) int64 {
 // civil returns year and month (1..12) of a day, counted from 1970-01-01 in the proleptic Gregorian calendar.
 func civil(days int64) (year, month int64) {
 	z := days + 719468 // days since 0000-03-01
-	era := floorDiv(z, 146097)
+	era := divFloor(z, 146097)
 	doe := z - era*146097
 	yoe := (doe - doe/1460 + doe/36524 - doe/146096) / 365
 	mp := (5*(doe-(365*yoe+yoe/4-yoe/100)) + 2) / 153 // 0 is March

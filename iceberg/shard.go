@@ -24,12 +24,15 @@ type shardOptions struct {
 	// bufferRows and bufferBytes bound the buffer; 0 means the defaults.
 	bufferRows  int
 	bufferBytes int
+	// trimDeletes is the number of remembered deletes below which none is forgotten; 0 means the default.
+	trimDeletes int
 }
 
 const (
 	// defaultBufferRows: eight full batches. Larger buffers collapse more, but their keys and positions leave the cache.
 	defaultBufferRows  = 8 * cdc.MaxBatchRows
 	defaultBufferBytes = 64 << 20
+	defaultTrimDeletes = 1024
 	// maxOpenFiles bounds the partitions of a table that are written at the same time; more close the least recently used.
 	maxOpenFiles = 32
 )
@@ -58,6 +61,9 @@ func newShardWriter(o shardOptions, starts []cdc.TableStart) (*ShardWriter, erro
 	}
 	if o.bufferBytes == 0 {
 		o.bufferBytes = defaultBufferBytes
+	}
+	if o.trimDeletes == 0 {
+		o.trimDeletes = defaultTrimDeletes
 	}
 	w := &ShardWriter{o: o, tables: map[cdc.TableID]*tableWriter{}, ck: newCheckpoint()}
 	for i := range starts {

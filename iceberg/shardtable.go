@@ -193,7 +193,7 @@ func (t *tableWriter) remember(k cdc.Key, seq uint64) {
 // forget drops deletes from before all chunks that are open or still to come: these chunks see them. It looks at all of them only
 // when there are twice as many as were left the last time.
 func (t *tableWriter) forget(oldest uint64) {
-	if oldest <= t.oldest || len(t.deletes) < 2*t.trimmed+1024 {
+	if oldest <= t.oldest || len(t.deletes) < 2*t.trimmed+t.w.o.trimDeletes {
 		return
 	}
 	t.oldest = oldest
