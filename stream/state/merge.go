@@ -1,6 +1,10 @@
 package state
 
-import "github.com/cdc2lake/cdc2lake/cdc"
+import (
+	"math/bits"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
 
 // mergeEntries is how many entries of one input a merge handles at a time: inputs and outputs of a step stay in the
 // second-level cache.
@@ -127,7 +131,7 @@ func (m *merger) scratch(n int) []uint64 {
 			return b[:0]
 		}
 	}
-	return make([]uint64, 0, n)
+	return make([]uint64, 0, 1<<bits.Len(uint(n))) // rounded up, so that it fits again
 }
 
 func (m *merger) recycle(p piece) {

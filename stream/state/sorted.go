@@ -38,13 +38,46 @@ func makeSorted(w int, d []uint64) sorted {
 
 func (s *sorted) len() int { return len(s.d) / s.w }
 
-// lookup resolves the pending ones of the keys, which are sorted. Two passes over small blocks: the first finds every
-// key's likely place from the fences alone and touches it, so that the misses of a block overlap instead of adding up.
+// dense is the number of entries per key up to which walking from entry to entry is faster than searching.
+const dense = 8
+
+// lookup resolves the pending ones of the keys, which are sorted.
 func (s *sorted) lookup(keys []cdc.Key, out []Loc) {
 	n := s.len()
-	if n == 0 || len(keys) == 0 || keys[len(keys)-1].Hi < s.d[0] || keys[0].Hi > s.d[len(s.d)-s.w] {
-		return
+	switch {
+	case n == 0 || len(keys) == 0 || keys[len(keys)-1].Hi < s.d[0] || keys[0].Hi > s.d[len(s.d)-s.w]:
+	case n <= dense*len(keys):
+		s.walk(keys, out)
+	default:
+		s.search(keys, out)
 	}
+}
+
+// walk is lookup for keys that are about as dense as the entries.
+func (s *sorted) walk(keys []cdc.Key, out []Loc) {
+	w, d := s.w, s.d
+	p := 0
+	for i := range keys {
+		if out[i] != pending {
+			continue
+		}
+		hi := keys[i].Hi
+		for p < len(d) && d[p] < hi {
+			p += w
+		}
+		for q := p; q < len(d) && d[q] == hi; q += w {
+			if w == exactWords || d[q+1] == keys[i].Lo {
+				out[i] = Loc(d[q+w-1])
+				break
+			}
+		}
+	}
+}
+
+// search is lookup for keys that are far apart. Two passes over small blocks: the first finds every key's likely place
+// from the fences alone and touches it, so that the misses of a block overlap instead of adding up.
+func (s *sorted) search(keys []cdc.Key, out []Loc) {
+	n := s.len()
 	const block = 16
 	var at [block]int
 	var touch uint64
