@@ -156,9 +156,9 @@ func (m *Metrics) Source(bytes, connects int64) {
 	m.add(sourceConns, float64(connects))
 }
 
-// Queue shows a shard's queue.
-func (m *Metrics) Queue(slot int, bytes, limit int64) {
-	m.set(queueBytes, float64(bytes), strconv.Itoa(slot))
+// Queue shows the queue between an input and a shard.
+func (m *Metrics) Queue(input string, slot int, bytes, limit int64) {
+	m.set(queueBytes, float64(bytes), input, strconv.Itoa(slot))
 	m.set(queueLimit, float64(limit))
 }
 
@@ -174,7 +174,7 @@ func (m *Metrics) Operator(name string, slot int, busy, idle, blocked time.Durat
 }
 
 // TableStates are the values of the label state of cdc2lake_table_state.
-var TableStates = []string{"pending", "reading", "catching-up", "live", "paused"}
+var TableStates = []string{"loading", "catching-up", "live", "paused"}
 
 // Table shows a table's state, one of TableStates, and for a paused one the error code of the reason.
 func (m *Metrics) Table(tbl, state, pauseCode string) {

@@ -80,10 +80,10 @@ var (
 	restarts           = define(Counter, "restarts_total", "Restarts from the last checkpoint within the process, by error code.", "code")
 	errorsTotal        = define(Counter, "errors_total", "Errors, by code and class (docs/errors.md).", "code", "class")
 
-	queueBytes     = define(Gauge, "queue_bytes", "Bytes waiting in a shard's queue.", "slot")
-	queueLimit     = define(Gauge, "queue_limit_bytes", "Bound of a shard's queue; at the bound its senders wait.")
+	queueBytes     = define(Gauge, "queue_bytes", "Bytes waiting in the queue between an input (log, load) and a shard.", "input", "slot")
+	queueLimit     = define(Gauge, "queue_limit_bytes", "Bound of each queue; at the bound its input waits.")
 	operatorTime   = define(Counter, "operator_seconds_total", "Wall time of an operator by state: busy (working), idle (waiting for input), blocked (waiting for output).", "operator", "slot", "state")
-	tableState     = define(Gauge, "table_state", "1 for the state that the table is in: pending, reading, catching-up, live or paused; 0 for the others.", "table", "state")
+	tableState     = define(Gauge, "table_state", "1 for the state that the table is in: loading, catching-up, live or paused; 0 for the others.", "table", "state")
 	tablePaused    = define(Gauge, "table_paused", "1 for a table that stands still, with the error code of the reason.", "table", "code")
 	loadRows       = define(Gauge, "load_rows", "Rows that the table's initial load has read so far.", "table")
 	loadEstimate   = define(Gauge, "load_estimated_rows", "Rows that the source estimates the table to have.", "table")

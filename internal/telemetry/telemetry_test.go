@@ -32,7 +32,7 @@ func exercise(m *Metrics) {
 	m.Lag(3, 1000)
 	m.TableLag("shop.orders", 2)
 	m.Source(500, 1)
-	m.Queue(0, 10, 20)
+	m.Queue("log", 0, 10, 20)
 	m.Operator("shard", 1, time.Second, time.Second, time.Second)
 	m.Table("shop.orders", "paused", "KEY_TYPE")
 	m.Load("shop.orders", 5, 10)

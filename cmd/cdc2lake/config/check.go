@@ -145,7 +145,7 @@ func (c *checker) mysql() {
 	}
 	if m.TLS.Mode == "auto" {
 		m.TLS.Mode = "verify"
-		if isLoopback(m.Host) && m.TLS == (MySQLTLS{Mode: "verify"}) {
+		if (isLoopback(m.Host) || m.IsSocket()) && m.TLS == (MySQLTLS{Mode: "verify"}) {
 			m.TLS.Mode = "off"
 		}
 	}
@@ -198,7 +198,7 @@ func (c *checker) patterns(path string, list []string) {
 }
 
 // MetadataColumns are the columns that a rule may add; each becomes _cdc_NAME.
-var MetadataColumns = []string{"commit_time", "position", "op"}
+var MetadataColumns = []string{"op", "ts", "pos"}
 
 func (c *checker) tables() {
 	if len(c.Tables.Include) == 0 {
@@ -214,6 +214,7 @@ func (c *checker) tables() {
 			c.bad("tables.exclude", "", "%q is in tables.include too", s)
 		}
 	}
+	c.secret("tables.hash_salt", c.Tables.HashSalt)
 	seen := map[string]int{}
 	for i, r := range c.Tables.Rules {
 		at := fmt.Sprintf("tables.rules[%d]", i)
@@ -221,13 +222,18 @@ func (c *checker) tables() {
 			c.bad(at+".match", "", "missing")
 			continue
 		}
-		if _, err := CompilePattern(r.Match); err != nil {
+		if strings.HasPrefix(r.Match, "/") {
+			c.bad(at+".match", "write one rule for each database.table, with * and ?", "%q: rules take no regular expressions", r.Match)
+		} else if _, err := CompilePattern(r.Match); err != nil {
 			c.bad(at+".match", "", "%q: %v", r.Match, err)
 		}
 		if j, ok := seen[r.Match]; ok {
 			c.bad(at+".match", "put both into one rule: the first that matches applies", "%q is the pattern of rule %d too", r.Match, j+1)
 		}
 		seen[r.Match] = i
+		if len(r.Columns.Hash) > 0 && c.Tables.HashSalt.IsZero() {
+			c.bad(at+".columns.hash", "set tables.hash_salt", "hashes without a salt can be undone by trying all values")
+		}
 		for _, col := range r.Columns.Exclude {
 			if slices.Contains(r.Columns.Hash, col) {
 				c.bad(at+".columns.hash", "", "column %q is in columns.exclude too", col)

@@ -4,7 +4,11 @@
 // docs/configuration.md are made from it, defaults are applied from it, and a test keeps it in step with Config.
 package config
 
-import "github.com/cdc2lake/cdc2lake/cdc"
+import (
+	"strings"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
 
 // Version is the format of the file.
 const Version = 1
@@ -63,7 +67,9 @@ type Load struct {
 type Tables struct {
 	Include []string `yaml:"include"`
 	Exclude []string `yaml:"exclude"`
-	Rules   []Rule   `yaml:"rules"`
+	// HashSalt goes into the hashes of Columns.Hash.
+	HashSalt Secret `yaml:"hash_salt"`
+	Rules    []Rule `yaml:"rules"`
 }
 
 // Rule holds options of the tables that match. Empty options mean the general ones.
@@ -153,3 +159,9 @@ type Log struct {
 // CodeConfig: the configuration cannot be used.
 var CodeConfig = cdc.NewCode("CONFIG", cdc.Fatal, "the configuration has an unknown key, a value that cannot be used, or settings that contradict each other",
 	"correct the line that the message names; docs/configuration.md lists all keys")
+
+// File is the name of the file that the configuration was read from; empty: it comes from flags.
+func (c *Config) File() string { return c.name }
+
+// IsSocket reports whether Host is the path of a Unix socket.
+func (m *MySQL) IsSocket() bool { return strings.HasPrefix(m.Host, "/") }

@@ -63,6 +63,7 @@ mysql: {host: "::1", user: u, password: "file:`+pwFile+`", server_id: 77, positi
 tables:
   include: ["shop.*", '/crm\..+/']
   exclude: [shop.tmp_*]
+  hash_salt: x
   rules:
   - match: shop.customers
     columns: {exclude: [birthday], hash: [email]}
@@ -141,6 +142,7 @@ func TestRefused(t *testing.T) {
 		{"in and out", head + mysql + ice + "tables: {include: [a.b], exclude: [a.b]}\n", "in tables.include too"},
 		{"nothing selected", head + mysql + ice + "tables: {include: []}\n", "tables.include: empty"},
 		{"exclude and hash", head + mysql + ice + "tables: {rules: [{match: a.b, columns: {exclude: [x], hash: [x]}}]}\n", `column "x" is in columns.exclude too`},
+		{"no salt", head + mysql + ice + "tables: {rules: [{match: a.b, columns: {hash: [x]}}]}\n", "set tables.hash_salt"},
 		{"same rule", head + mysql + ice + "tables: {rules: [{match: a.b}, {match: a.b}]}\n", "is the pattern of rule 1 too"},
 		{"partition", head + mysql + ice + "tables: {rules: [{match: a.b, partition: ['bucket(id)']}]}\n", "tables.rules[0].partition[0]"},
 		{"zero_dates", head + mysql + ice + "tables: {rules: [{match: a.b, zero_dates: keep}]}\n", `"keep" is not null or refuse`},

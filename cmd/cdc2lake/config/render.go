@@ -102,7 +102,8 @@ func Markdown() string {
 		"`cdc2lake init` writes a commented file; `cdc2lake run --config pipeline.yaml` runs it, after checking all of it: an unknown key, a value\n" +
 		"that cannot be used and settings that contradict each other are refused with their line. `cdc2lake check` then connects to everything.\n\n" +
 		"- `${NAME}` in a value stands for an environment variable, which must be set; `$${` is a literal `${`.\n" +
-		"- Secrets (`mysql.url`, `mysql.password`, `iceberg.catalog.uri`, `token`, `credential`, `s3.secret_key`, `session_token`, `http.token`) can also be\n" +
+		"- Secrets (`mysql.url`, `mysql.password`, `iceberg.catalog.uri`, `token`, `credential`, `s3.secret_key`, `session_token`,\n" +
+		"  `tables.hash_salt`, `http.token`) can also be\n" +
 		"  `file:/path`. They are never printed or stored. The file of `mysql.password` is read again at every connect.\n" +
 		"- Sizes have units (`KiB`, `MiB`, `GiB`, `KB`, `MB`, `GB`), durations too (`ms`, `s`, `m`, `h`).\n" +
 		"- Without a file: `cdc2lake run --mysql mysql://USER@HOST/DATABASE --warehouse file:///DIR`, with the password in `MYSQL_PWD` or in the URL.\n")

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/internal/objstore"
+	"github.com/cdc2lake/cdc2lake/internal/telemetry"
+	"github.com/cdc2lake/cdc2lake/stream"
+)
+
+// observation ties the hooks of the packages to metrics, health, status and progress.
+type observation struct {
+	metrics  *telemetry.Metrics
+	health   *telemetry.Health
+	board    *board
+	progress progress
+	log      *slog.Logger
+}
+
+// stream returns the hooks of the runtime.
+func (o *observation) stream() *stream.Observer {
+	return &stream.Observer{
+		Generation: o.generation,
+		Restart:    o.restart,
+		Boundary:   o.board.boundary,
+		Checkpoint: o.checkpoint,
+		Table:      o.table,
+		Chunk: func(t cdc.TableID, _, total int64, _ time.Duration) {
+			s := o.board.update(t, func(s *tableStatus) { s.RowsRead = total })
+			o.metrics.Load(t.String(), s.RowsRead, s.Estimate)
+			o.progress.load(s)
+		},
+		ShardTime: func(slot int, busy, idle time.Duration) { o.metrics.Operator("shard", slot, busy, idle, 0) },
+		Blocked:   func(input string, d time.Duration) { o.metrics.Operator(input, -1, 0, 0, d) },
+		Queue:     o.metrics.Queue,
+	}
+}
+
+func (o *observation) generation(gen cdc.Generation, tables []cdc.TableStart) {
+	o.metrics.Generation(gen.Number)
+	o.board.generation(gen.Number)
+	for _, t := range tables {
+		o.table(stream.TableStatus{Table: t.Table, State: stateOf(t.Load, t.Paused), Position: t.Position, Load: t.Load, Paused: t.Paused})
+	}
+	o.health.Ready()
+}
+
+// stateOf names the state of a table the way stream does.
+func stateOf(l cdc.LoadState, p *cdc.Pause) string {
+	switch {
+	case p != nil:
+		return "paused"
+	case l.Phase == cdc.LoadDone:
+		return "live"
+	case l.Phase == cdc.LoadCatchingUp:
+		return "catching-up"
+	}
+	return "loading"
+}
+
+func (o *observation) restart(err error, after time.Duration) {
+	code := codeName(err)
+	o.metrics.Restart(code)
+	o.metrics.CheckpointFailed(code)
+	o.metrics.Error(code, cdc.ClassOf(err).String())
+	o.board.restart(err)
+	o.health.NotReady(fmt.Sprintf("restarting in %s: %v", after.Round(time.Millisecond), err))
+}
+
+// codeName is the label of an error in metrics.
+func codeName(err error) string {
+	if e := cdc.AsError(err); e != nil {
+		return e.Code.Name
+	}
+	return "OTHER"
+}
+
+func (o *observation) checkpoint(c stream.CheckpointStats) {
+	now := time.Now()
+	o.board.checkpoint(c.ID.K, c.At, c.Counts)
+	if c.ID.K > 0 {
+		o.metrics.Checkpoint(c.ID.K, now, c.Total, c.Commit)
+	}
+	var sum cdc.Counts
+	for t, n := range c.Counts {
+		var oldest time.Time
+		if n.OldestMicros > 0 {
+			oldest = time.UnixMicro(n.OldestMicros)
+		}
+		o.metrics.TableCommit(t.String(), telemetry.Commit{Inserts: n.Inserts, Updates: n.Updates, Deletes: n.Deletes, Reads: n.Reads,
+			Events: n.Events, Skipped: n.Skipped, Divergent: n.Divergent, Files: n.Files, Bytes: n.Bytes, Oldest: oldest}, now)
+		if n.Divergent > 0 {
+			o.log.Error("changes contradict the table: verify it", "table", t, "changes", n.Divergent)
+		}
+		sum.Add(n)
+	}
+	o.progress.committed(c, sum)
+}
+
+func (o *observation) table(t stream.TableStatus) {
+	s := o.board.update(t.Table, func(s *tableStatus) {
+		s.State, s.Paused = t.State, t.Paused
+		s.RowsRead = max(s.RowsRead, t.Load.Rows)
+	})
+	code := ""
+	if t.Paused != nil {
+		code = t.Paused.Code
+	}
+	o.metrics.Table(t.Table.String(), t.State, code)
+	o.progress.state(s)
+}
+
+// tick refreshes what ages by itself, once a second, until ctx ends.
+func (o *observation) tick(ctx context.Context) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		lag := o.board.lag()
+		o.metrics.Lag(lag, -1)
+		for _, t := range o.board.snapshot(true).Tables {
+			switch t.State {
+			case "live":
+				o.metrics.TableLag(t.Table, lag)
+			case "paused":
+				o.metrics.TableLag(t.Table, time.Since(time.UnixMicro(t.Paused.Since)).Seconds())
+			}
+		}
+	}
+}
+
+// ObserveStore counts requests to the object store.
+func (o *observation) ObserveStore(e objstore.Event) {
+	o.metrics.StoreRequest(string(e.Op), string(e.Class), e.Bytes, e.Duration)
+}
+
+var _ objstore.Observer = (*observation)(nil)
+
+// observedSource tells the estimates of tables' sizes, and hands tables on in the order in which they are to be loaded.
+type observedSource struct {
+	cdc.Source
+	found func([]cdc.Discovered)
+}
+
+func (s observedSource) Discover(ctx context.Context) ([]cdc.Discovered, error) {
+	d, err := s.Source.Discover(ctx)
+	if err == nil {
+		s.found(d)
+	}
+	return d, err
+}

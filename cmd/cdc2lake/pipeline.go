@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/binlog"
+	"github.com/cdc2lake/cdc2lake/cdc/mysql"
+	"github.com/cdc2lake/cdc2lake/cmd/cdc2lake/config"
+	"github.com/cdc2lake/cdc2lake/internal/objstore"
+	"github.com/cdc2lake/cdc2lake/stream"
+	"github.com/cdc2lake/cdc2lake/stream/checkpoint"
+)
+
+// newSource makes the source of a configuration; it does not connect yet.
+func newSource(cfg *config.Config, log *slog.Logger) (*mysql.Source, error) {
+	m := &cfg.MySQL
+	salt, err := cfg.Tables.HashSalt.Reveal()
+	if err != nil {
+		return nil, secretError("tables.hash_salt", err)
+	}
+	c := mysql.Config{
+		Address: m.Host,
+		User:    m.User,
+		TLS: mysql.TLSConfig{
+			Mode: map[string]string{"verify": "verify-full", "skip-verify": "require", "off": "disabled"}[m.TLS.Mode],
+			CA:   m.TLS.CAFile, Cert: m.TLS.CertFile, Key: m.TLS.KeyFile, ServerName: m.TLS.ServerName,
+		},
+		ServerID:     uint32(m.ServerID),
+		Include:      cfg.Tables.Include,
+		Exclude:      cfg.Tables.Exclude,
+		LogMode:      map[string]string{"auto": "", "gtid": "gtid", "file": "file"}[m.Position],
+		TableOptions: func(t cdc.TableID) binlog.TableOptions { return decodeOptions(cfg.Rule(t.String()), salt) },
+		Load: mysql.LoadConfig{Replica: m.Load.Replica, ChunkRows: m.Load.ChunkRows, RowsPerSecond: int(m.Load.RowsPerSecond),
+			MaxConnections: m.Load.MaxConnections},
+		KeySeed: cdc.Seed(cfg.Pipeline),
+		Logger:  log,
+	}
+	if !m.IsSocket() {
+		c.Address = net.JoinHostPort(m.Host, strconv.Itoa(m.Port))
+	}
+	// A file is left to the source, which reads it again at every connect.
+	if c.PasswordFile = m.Password.File(); c.PasswordFile == "" {
+		if c.Password, err = m.Password.Reveal(); err != nil {
+			return nil, secretError("mysql.password", err)
+		}
+	}
+	return mysql.New(c)
+}
+
+func decodeOptions(r *config.Rule, salt string) binlog.TableOptions {
+	if r == nil {
+		return binlog.TableOptions{}
+	}
+	o := binlog.TableOptions{Exclude: r.Columns.Exclude, Hash: r.Columns.Hash, Salt: salt, ZeroDates: binlog.ZeroDates(r.ZeroDates)}
+	for _, m := range r.Metadata {
+		switch m {
+		case "op":
+			o.MetaOp = binlog.DefaultMetaOp
+		case "ts":
+			o.MetaTS = binlog.DefaultMetaTS
+		case "pos":
+			o.MetaPos = binlog.DefaultMetaPos
+		}
+	}
+	return o
+}
+
+func secretError(key string, err error) error {
+	return &cdc.Error{Code: config.CodeConfig, Msg: key, Err: err}
+}
+
+// newObjects makes the client of all storage.
+func newObjects(cfg *config.Config, obs objstore.Observer) (*objstore.Client, error) {
+	return openObjects(cfg, obs, 0)
+}
+
+// openObjects bounds the client's retries; 0: the usual patience of a service.
+func openObjects(cfg *config.Config, obs objstore.Observer, patience time.Duration) (*objstore.Client, error) {
+	s := &cfg.S3
+	secret, err := s.SecretKey.Reveal()
+	if err != nil {
+		return nil, secretError("s3.secret_key", err)
+	}
+	session, err := s.SessionToken.Reveal()
+	if err != nil {
+		return nil, secretError("s3.session_token", err)
+	}
+	c, err := objstore.NewClient(objstore.Config{
+		Endpoint: s.Endpoint, Region: s.Region, PathStyle: s.PathStyle,
+		AccessKey: s.AccessKey, SecretKey: objstore.Secret(secret), SessionToken: objstore.Secret(session),
+		CredentialsFile: s.CredentialsFile, Profile: s.Profile, CAFile: s.CAFile, Observer: obs, RetryFor: patience,
+	})
+	if err != nil {
+		return nil, &cdc.Error{Code: config.CodeConfig, Msg: "s3", Err: err}
+	}
+	return c, nil
+}
+
+// newRecords opens the checkpoint store.
+func newRecords(ctx context.Context, cfg *config.Config, c *objstore.Client) (*checkpoint.Store, error) {
+	objs, err := c.Store(ctx, cfg.Checkpoints.Store)
+	if err != nil {
+		return nil, &cdc.Error{Code: config.CodeConfig, Msg: "checkpoints.store", Err: err}
+	}
+	return checkpoint.NewStore(objs, cfg.Pipeline), nil
+}
+
+// slots are the shards of a configuration.
+func slots(cfg *config.Config) []cdc.GroupRange {
+	n := cfg.Runtime.Parallelism
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	return cdc.SplitGroups(cdc.Groups, min(n, cdc.Groups))
+}
+
+// queueBytes bounds the queue of an input and a slot: a quarter of the budget for all of them together.
+func queueBytes(cfg *config.Config, slots int) int64 {
+	return max(4<<20, min(32<<20, int64(cfg.Runtime.Memory)/4/int64(2*slots)))
+}
+
+// runPipeline wires a configuration together and runs it.
+func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err error) {
+	src, err := newSource(cfg, obs.log)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	objs, err := newObjects(cfg, obs)
+	if err != nil {
+		return err
+	}
+	defer objs.Close()
+	records, err := newRecords(ctx, cfg, objs)
+	if err != nil {
+		return err
+	}
+	groups := slots(cfg)
+	sink, err := openSink(ctx, cfg, objs, len(groups), obs.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sink.Close()) }()
+	order := loadOrder(cfg)
+	return stream.Run(ctx, stream.Options{
+		Source: observedSource{src, func(ds []cdc.Discovered) {
+			order(ds)
+			for _, d := range ds {
+				obs.board.update(d.Table, func(s *tableStatus) { s.Estimate = d.Rows })
+			}
+		}},
+		Sink:  streamSink{sink, obs.metrics.CommitFailed},
+		Store: records, Groups: groups,
+		Interval: time.Duration(cfg.Checkpoints.Interval), MaxRows: cfg.Checkpoints.MaxRows, MaxBytes: int64(cfg.Checkpoints.MaxBytes),
+		QueueBytes: queueBytes(cfg, len(groups)), Readers: cfg.MySQL.Load.Readers,
+		Observer: obs.stream(), Logger: obs.log,
+	})
+}
+
+// loadOrder sorts tables by the first pattern of mysql.load.order that matches, then by name.
+func loadOrder(cfg *config.Config) func([]cdc.Discovered) {
+	var ps []config.Pattern
+	for _, s := range cfg.MySQL.Load.Order {
+		if p, err := config.CompilePattern(s); err == nil { // checked when it was read
+			ps = append(ps, p)
+		}
+	}
+	rank := func(t cdc.TableID) int {
+		i := slices.IndexFunc(ps, func(p config.Pattern) bool { return p.Match(t.String()) })
+		if i < 0 {
+			return len(ps)
+		}
+		return i
+	}
+	return func(ds []cdc.Discovered) {
+		slices.SortStableFunc(ds, func(a, b cdc.Discovered) int {
+			if d := rank(a.Table) - rank(b.Table); d != 0 || a.Table == b.Table {
+				return d
+			}
+			if a.Table.Less(b.Table) {
+				return -1
+			}
+			return 1
+		})
+	}
+}
