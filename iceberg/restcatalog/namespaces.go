@@ -2,6 +2,7 @@ package restcatalog
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,17 +20,24 @@ func (s *server) listNamespaces(r *http.Request) (*answer, error) {
 			return nil, err
 		}
 	}
-	all, err := s.cat.SQL().ListNamespaces(r.Context(), parent)
+	all, err := s.cat.SQL().ListNamespaces(r.Context(), nil)
 	if err != nil {
 		return nil, err
 	}
-	// The catalog lists whole subtrees, and not levels that exist only as part of others.
-	children := map[string]table.Identifier{}
+	// A level may exist only as part of others.
+	children, known := map[string]table.Identifier{}, len(parent) == 0
 	for _, ns := range all {
+		if len(ns) < len(parent) || !slices.Equal(ns[:len(parent)], parent) {
+			continue
+		}
+		known = true
 		if len(ns) > len(parent) {
 			c := slices.Clone(ns[:len(parent)+1])
 			children[pageKey(c)] = c
 		}
+	}
+	if !known {
+		return nil, fmt.Errorf("%w: %s", catalog.ErrNoSuchNamespace, strings.Join(parent, "."))
 	}
 	list := make([]table.Identifier, 0, len(children))
 	for _, c := range children {
