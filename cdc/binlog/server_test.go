@@ -19,17 +19,44 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
+// query returns the rows of a statement as text. Unlike Database.Query it copies the texts before the result is closed,
+// which gives their memory to the next one.
+func query(t testing.TB, db *testenv.Database, sql string) [][]string {
+	t.Helper()
+	conn, err := db.Connect(context.Background(), db.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	res, err := conn.Execute(sql)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	defer res.Close()
+	rows := make([][]string, res.RowNumber())
+	for i := range rows {
+		for j := range res.ColumnNumber() {
+			s, err := res.GetString(i, j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows[i] = append(rows[i], strings.Clone(s))
+		}
+	}
+	return rows
+}
+
 // describe reads a table's definition as a source would.
 func describe(t testing.TB, db *testenv.Database, table string) SourceTable {
 	t.Helper()
 	src := SourceTable{Table: cdc.TableID{Database: db.Name, Name: table}, KeyName: "PRIMARY"}
 	keys := map[string]int{}
-	for _, r := range db.Query("SELECT column_name, seq_in_index FROM information_schema.statistics WHERE index_name='PRIMARY' AND table_schema='" +
-		db.Name + "' AND table_name='" + table + "'") {
+	for _, r := range query(t, db, "SELECT column_name, seq_in_index FROM information_schema.statistics WHERE index_name='PRIMARY' AND table_schema='"+
+		db.Name+"' AND table_name='"+table+"'") {
 		keys[r[0]], _ = strconv.Atoi(r[1])
 	}
-	for _, r := range db.Query("SELECT column_name, column_type, IFNULL(character_set_name,''), IFNULL(collation_name,''), is_nullable, extra, column_comment " +
-		"FROM information_schema.columns WHERE table_schema='" + db.Name + "' AND table_name='" + table + "' ORDER BY ordinal_position") {
+	for _, r := range query(t, db, "SELECT column_name, column_type, IFNULL(character_set_name,''), IFNULL(collation_name,''), is_nullable, extra, column_comment "+
+		"FROM information_schema.columns WHERE table_schema='"+db.Name+"' AND table_name='"+table+"' ORDER BY ordinal_position") {
 		c := SourceColumn{Name: r[0], ColumnType: r[1], Charset: r[2], Collation: r[3], Nullable: r[4] == "YES", Key: keys[r[0]],
 			Comment: r[6], Invisible: strings.Contains(r[5], "INVISIBLE")}
 		if strings.Contains(r[5], "VIRTUAL GENERATED") {

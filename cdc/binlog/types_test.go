@@ -115,7 +115,7 @@ func bigEnum() []typeCase {
 
 // setGlobal sets a server variable for the test.
 func setGlobal(t *testing.T, db *testenv.Database, name, value string) {
-	old := db.Query("SELECT @@global." + name)[0][0]
+	old := query(t, db, "SELECT @@global."+name)[0][0]
 	db.Exec("SET GLOBAL " + name + "='" + value + "'")
 	t.Cleanup(func() { db.Exec("SET GLOBAL " + name + "='" + old + "'") })
 }
