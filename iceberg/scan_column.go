@@ -255,7 +255,7 @@ func (c *scanColumn) put(v *cdc.Vec, row, i int) error {
 		case c.i32 != nil:
 			v.I64[row] = int64(c.i32[i])
 		default:
-			lo, hi, err := bigEndian(c.raw(i))
+			lo, hi, err := decimalWords(c.raw(i))
 			if err != nil || hi != lo>>63 {
 				return fmt.Errorf("column %s: a decimal is out of range", c.name)
 			}
@@ -270,7 +270,7 @@ func (c *scanColumn) put(v *cdc.Vec, row, i int) error {
 			lo, hi = int64(c.i32[i]), int64(c.i32[i])>>63
 		default:
 			var err error
-			if lo, hi, err = bigEndian(c.raw(i)); err != nil {
+			if lo, hi, err = decimalWords(c.raw(i)); err != nil {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 		}
@@ -293,8 +293,8 @@ func (c *scanColumn) raw(i int) []byte {
 	return c.fixed[i]
 }
 
-// bigEndian reads a two's complement number of up to 16 bytes.
-func bigEndian(b []byte) (lo, hi int64, err error) {
+// decimalWords reads a two's complement number of up to 16 bytes.
+func decimalWords(b []byte) (lo, hi int64, err error) {
 	if len(b) == 0 || len(b) > 16 {
 		return 0, 0, fmt.Errorf("a decimal of %d bytes", len(b))
 	}
