@@ -312,13 +312,17 @@ type SlotPrepared struct {
 
 // Shard returns the writer of a slot for the generation of the last CatchUp.
 func (s *Sink) Shard(slot int) (*SlotWriter, error) {
+	if slot < 0 || slot >= s.o.Slots {
+		return nil, cdcErrorf(cdc.CodeInternal, "slot %d does not exist", slot)
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if slot < 0 || slot >= s.o.Slots || s.states[slot] == nil {
+	st, starts := s.states[slot], s.starts
+	s.mu.Unlock()
+	if st == nil {
 		return nil, cdcErrorf(cdc.CodeInternal, "slot %d was not caught up", slot)
 	}
 	w, err := newShardWriter(shardOptions{
-		slot: slot, groups: cdc.SplitGroups(s.o.Groups, s.o.Slots)[slot], state: s.states[slot],
+		slot: slot, groups: cdc.SplitGroups(s.o.Groups, s.o.Slots)[slot], state: st,
 		table: func(id cdc.TableID) shardTable {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -333,7 +337,7 @@ func (s *Sink) Shard(slot int) (*SlotWriter, error) {
 		},
 		meta:       s.metas,
 		bufferRows: s.o.BufferRows, bufferBytes: s.o.BufferBytes,
-	}, s.starts)
+	}, starts)
 	if err != nil {
 		return nil, err
 	}
