@@ -158,8 +158,11 @@ func (d *Decoder) flushTable(t *Table) error {
 
 // settle passes an error of the table's own data to the handler, and gives the table up.
 func (d *Decoder) settle(t *Table, err error) error {
-	var f *fault
-	if err == nil || !errors.As(err, &f) {
+	if err == nil {
+		return nil
+	}
+	var f *fault // allocates: errors.As lets it escape
+	if !errors.As(err, &f) {
 		return err
 	}
 	d.remove(t)

@@ -160,6 +160,9 @@ func (d *Decoder) rows(e *Event, b []byte) error {
 	default:
 		err = p.deletes(b)
 	}
+	if err == nil {
+		return nil
+	}
 	var f *fault
 	if errors.As(err, &f) {
 		f.err.Msg += " (before position " + uintText(uint64(e.End)) + ")"

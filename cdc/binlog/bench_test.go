@@ -1,0 +1,126 @@
+package binlog
+
+import (
+	"testing"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+// releaser is a Handler that gives batches back at once, and ends transactions as a source does.
+type releaser struct {
+	d    *Decoder
+	rows int
+}
+
+func (r *releaser) Batch(b *cdc.Batch) error {
+	r.rows += b.N
+	b.Release()
+	return nil
+}
+
+func (r *releaser) Event(e *Event) error {
+	switch e.Type {
+	case GTIDEvent:
+		r.d.Begin(e.GTID.OriginalMicros, nil)
+	case XidEvent:
+		r.d.Commit(r.d.micros)
+	}
+	return nil
+}
+
+func (r *releaser) TableError(err *cdc.Error) error { return err }
+
+func shopDecoder(tb testing.TB, opts TableOptions) (*Decoder, *releaser) {
+	tb.Helper()
+	s, cerr := NewSchema(shopTable(), opts)
+	if cerr != nil {
+		tb.Fatal(cerr)
+	}
+	r := &releaser{}
+	r.d = NewDecoder(r, 1)
+	if _, err := r.d.Register(s, opts); err != nil {
+		tb.Fatal(err)
+	}
+	return r.d, r
+}
+
+// BenchmarkDecode decodes logs in memory, with verified checksums. rows/s is per CPU-second: it runs on one goroutine.
+func BenchmarkDecode(b *testing.B) {
+	const n = 1 << 16
+	meta := TableOptions{MetaOp: DefaultMetaOp, MetaTS: DefaultMetaTS, MetaPos: DefaultMetaPos}
+	for _, c := range []struct {
+		name, kind, table string
+		opts              TableOptions
+		checksums         bool
+	}{
+		{"insert", "insert", "orders", TableOptions{}, true},
+		{"insert/nocrc", "insert", "orders", TableOptions{}, false},
+		{"insert/meta", "insert", "orders", meta, true},
+		{"update", "update", "orders", TableOptions{}, true},
+		{"delete", "delete", "orders", TableOptions{}, true},
+		{"single", "single", "orders", TableOptions{}, true},
+		{"ignored", "insert", "elsewhere", TableOptions{}, true},
+		{"ignored/nocrc", "insert", "elsewhere", TableOptions{}, false},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			log := newLog(c.checksums).changes(c.kind, c.table, n)
+			d, r := shopDecoder(b, c.opts)
+			defer d.Close()
+			size := 0
+			for _, ev := range log.events {
+				size += len(ev)
+			}
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, ev := range log.events {
+					if err := d.Event(ev); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := d.Flush(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if r.rows == 0 && c.table == "orders" {
+				b.Fatal("no rows")
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+// BenchmarkRows decodes rows of the binary protocol.
+func BenchmarkRows(b *testing.B) {
+	s, cerr := NewSchema(shopTable(), TableOptions{})
+	if cerr != nil {
+		b.Fatal(cerr)
+	}
+	d, err := NewRowDecoder(cdc.NewBatchPool(s), TableOptions{}, 1, func(b *cdc.Batch) error {
+		b.Release()
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	const n = 1 << 14
+	rows := make([][]byte, n)
+	size := 0
+	for i := range rows {
+		rows[i] = shopRow(int64(i))
+		size += len(rows[i])
+	}
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, r := range rows {
+			if err := d.Row(r); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := d.Flush(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}

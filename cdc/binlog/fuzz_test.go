@@ -1,0 +1,164 @@
+package binlog
+
+import (
+	"encoding/binary"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+// FuzzEvents feeds hostile events behind a format description: errors are fine, panics and over-reads are not.
+func FuzzEvents(f *testing.F) {
+	for _, kind := range []string{"insert", "update", "delete", "single"} {
+		l := newLog(false).changes(kind, "orders", 2)
+		var all []byte
+		for _, ev := range l.events[1:] {
+			all = append(all, ev...)
+		}
+		f.Add(all)
+		f.Add(event(TransactionPayloadEvent, payload(l.events[1:], 0), 4, false))
+	}
+	f.Add(event(GTIDTaggedEvent, []byte{2, 20, 22, 0, 2}, 4, false))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, _ := NewSchema(shopTable(), TableOptions{})
+		h := &handlerFunc{batch: func(b *cdc.Batch) error {
+			checkBatch(t, b)
+			b.Release()
+			return nil
+		}}
+		d := NewDecoder(h, 1)
+		defer d.Close()
+		if _, err := d.Register(s, TableOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Event(newLog(false).events[0]); err != nil {
+			t.Fatal(err)
+		}
+		for len(data) >= headerSize {
+			n := min(max(int(binary.LittleEndian.Uint32(data[9:])), headerSize), len(data))
+			// A copy of exact size, so that reading beyond the event is caught.
+			if d.Event(append(make([]byte, 0, n), data[:n]...)) != nil {
+				break
+			}
+			data = data[n:]
+		}
+		_ = d.Flush()
+	})
+}
+
+// allTypes is a table of every family and its table map.
+func allTypes() SourceTable {
+	t := SourceTable{Table: cdc.TableID{Database: "shop", Name: "orders"}, KeyName: "PRIMARY"}
+	for i, typ := range []string{"int", "tinyint unsigned", "mediumint", "mediumint unsigned", "bigint unsigned", "decimal(20,5)", "decimal(65,30)", "float", "double",
+		"char(200)", "varchar(20)", "text", "binary(9)", "varbinary(300)", "longblob", "date", "time(3)", "datetime(2)", "timestamp", "year", "bit(1)", "bit(17)",
+		"enum('a','b')", "set('a','b','c')", "json"} {
+		c := SourceColumn{Name: "c" + uintText(uint64(i)), ColumnType: typ, Nullable: i > 0, Charset: "utf8mb4"}
+		if i == 0 {
+			c.Key = 1
+		}
+		if i == 10 {
+			c.Charset = "latin1"
+		}
+		if err := c.ParseType(); err != nil {
+			panic(err)
+		}
+		if f, _ := c.family(); !f.text() {
+			c.Charset = ""
+		}
+		t.Columns = append(t.Columns, c)
+	}
+	return t
+}
+
+// FuzzImage feeds hostile row images of a table with every type.
+func FuzzImage(f *testing.F) {
+	types := []byte{3, 1, 9, 9, 8, 246, 246, 4, 5, 254, 15, 252, 254, 15, 252, 10, 19, 18, 17, 13, 16, 16, 254, 254, 245}
+	meta := []byte{20, 5, 65, 30, 4, 8, 0xce, 0x20, 20, 0, 2, 254, 9, 0x2c, 1, 4, 3, 2, 0, 1, 0, 1, 2, 247, 1, 248, 1, 4}
+	nulls := []byte{0xfe, 0xff, 0xff, 0x01}
+	f.Add(make([]byte, 300), uint8(0))
+	f.Add(append(make([]byte, 100), 0xff, 0x80, 0x7f), uint8(1))
+	f.Add([]byte{0xfe, 0xff, 0xff, 0x01, 1, 0, 0, 0}, uint8(2))
+	f.Fuzz(func(t *testing.T, image []byte, kind uint8) {
+		if len(image) > 1<<16 {
+			return
+		}
+		s, cerr := NewSchema(allTypes(), TableOptions{ZeroDates: ZeroDatesNull})
+		if cerr != nil {
+			t.Fatal(cerr)
+		}
+		h := &handlerFunc{batch: func(b *cdc.Batch) error {
+			checkBatch(t, b)
+			for i := range b.Cols {
+				for r := range b.N {
+					if b.Schema.Columns[i].Type.Kind == cdc.KindString && !utf8.Valid(b.Cols[i].Bytes(r)) {
+						t.Errorf("column %d: invalid UTF-8 %q", i, b.Cols[i].Bytes(r))
+					}
+				}
+			}
+			b.Release()
+			return nil
+		}}
+		d := NewDecoder(h, 1)
+		defer d.Close()
+		if _, err := d.Register(s, TableOptions{ZeroDates: ZeroDatesNull}); err != nil {
+			t.Fatal(err)
+		}
+		l := newLog(false)
+		l.tableMap(5, "shop", "orders", types, meta, nulls, nil)
+		l.rows([]EventType{WriteRowsV2, UpdateRowsV2, DeleteRowsV2}[kind%3], 5, len(types), image)
+		for i, ev := range l.events {
+			if err := d.Event(append(make([]byte, 0, len(ev)), ev...)); err != nil || i == 1 && len(h.failed) > 0 {
+				t.Fatal(err, h.failed)
+			}
+		}
+		_ = d.Flush()
+	})
+}
+
+// FuzzRow feeds hostile rows of the binary protocol.
+func FuzzRow(f *testing.F) {
+	f.Add(make([]byte, 200))
+	f.Add(append([]byte{0, 0xf8, 0xff, 0xff, 0x07}, 1, 0, 0, 0))
+	f.Fuzz(func(t *testing.T, row []byte) {
+		s, cerr := NewSchema(allTypes(), TableOptions{ZeroDates: ZeroDatesNull})
+		if cerr != nil {
+			t.Fatal(cerr)
+		}
+		d, err := NewRowDecoder(cdc.NewBatchPool(s), TableOptions{ZeroDates: ZeroDatesNull}, 1, func(b *cdc.Batch) error {
+			checkBatch(t, b)
+			b.Release()
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Row(append(make([]byte, 0, len(row)), row...)) == nil {
+			_ = d.Flush()
+		}
+		_ = d.Definition(0, row)
+	})
+}
+
+// FuzzJSON feeds hostile binary JSON: it must end, within bounds.
+func FuzzJSON(f *testing.F) {
+	f.Add([]byte{jsonSmallArray, 2, 0, 10, 0, jsonInt16, 1, 0, jsonInt16, 2, 0})
+	f.Add([]byte{jsonSmallObject, 1, 0, 12, 0, 11, 0, 1, 0, jsonLiteral, 1, 0, 'a'})
+	f.Add([]byte{jsonOpaque, typeNewDecimal, 4, 2, 1, 0x81, 5})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		out, err := appendJSON(nil, raw)
+		if err == nil && len(out) > 64*len(raw)+1024 {
+			t.Errorf("%d bytes of text from %d", len(out), len(raw))
+		}
+	})
+}
+
+// FuzzTableMap feeds hostile table maps.
+func FuzzTableMap(f *testing.F) {
+	l := newLog(false)
+	l.shopMap("orders")
+	f.Add(l.events[1][headerSize:])
+	f.Fuzz(func(t *testing.T, body []byte) {
+		_, _ = parseTableMap(append(make([]byte, 0, len(body)), body...))
+	})
+}
