@@ -24,6 +24,9 @@ func main() {
 	defer stop()
 	d := &demo{started: time.Now(), keep: *keep}
 	last, err := d.run(ctx)
+	if err != nil && d.service != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w\n%s", err, d.service.saveLog())
+	}
 	err = errors.Join(err, d.cleanUp())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo: failed:", err)

@@ -185,6 +185,18 @@ func (s *service) stop() error {
 	return nil
 }
 
+// saveLog keeps the log of a demo that has failed, outside of what is removed.
+func (s *service) saveLog() string {
+	b, err := os.ReadFile(s.logFile())
+	if err == nil {
+		to := filepath.Join(os.TempDir(), "cdc2lake-demo-failed.log")
+		if err = os.WriteFile(to, b, 0o600); err == nil {
+			return "the log of cdc2lake is kept in " + to
+		}
+	}
+	return fmt.Sprintf("the log of cdc2lake is lost: %v", err)
+}
+
 // status is the part of /status that is looked at.
 type status struct {
 	Generation uint64
@@ -224,7 +236,7 @@ func (s status) allLive() bool {
 }
 
 // awaitTimeout bounds every wait: a demo that hangs is a failed one.
-const awaitTimeout = 3 * time.Minute
+const awaitTimeout = 90 * time.Second
 
 // await asks the service until the condition holds.
 func (s *service) await(ctx context.Context, what string, ok func(status) bool) error {
@@ -250,7 +262,10 @@ func (s *service) await(ctx context.Context, what string, ok func(status) bool) 
 		case <-s.done:
 			return s.ended()
 		case <-ctx.Done():
-			return fmt.Errorf("waited in vain until %s: %w; last status: %+v; %w", what, ctx.Err(), last, s.ended())
+			// The stacks of all goroutines go to the log: a service that hangs should say where.
+			_ = s.cmd.Process.Signal(syscall.SIGQUIT)
+			<-s.done
+			return fmt.Errorf("waited in vain until %s: %w; last status: %+v", what, ctx.Err(), last)
 		case <-tick.C:
 		}
 	}
