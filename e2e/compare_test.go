@@ -201,7 +201,12 @@ func arrowText(a arrow.Array, r int) string {
 // diff describes up to five differences, in a stable order.
 func diff(want, got map[string]string) []string {
 	var out []string
-	show := func(s string) string { return strings.ReplaceAll(s, "\x01", " | ") }
+	show := func(s string) string {
+		if len(s) > 300 {
+			s = s[:300] + "…"
+		}
+		return strings.ReplaceAll(strings.ReplaceAll(s, null, "NULL"), "\x01", " | ")
+	}
 	for k, w := range want {
 		if g, ok := got[k]; !ok {
 			out = append(out, "missing: "+show(w))
