@@ -241,3 +241,21 @@ func TestNoViews(t *testing.T) {
 		}
 	}
 }
+
+// DuckDB makes a table with the current schema named last.
+func TestCreateInAnyOrder(t *testing.T) {
+	ctx := context.Background()
+	e := newEnv(t, "sqlite")
+	id := table.Identifier{"n", "d"}
+	e.must(e.client.CreateNamespace(ctx, id[:1], nil))
+	_, _, err := e.client.CommitTable(ctx, id, []table.Requirement{table.AssertCreate()}, []table.Update{
+		table.NewUpgradeFormatVersionUpdate(2), table.NewAddSchemaUpdate(testSchema),
+		table.NewAddPartitionSpecUpdate(iceberggo.UnpartitionedSpec, true), table.NewSetDefaultSpecUpdate(0),
+		table.NewAddSortOrderUpdate(&table.UnsortedSortOrder), table.NewSetDefaultSortOrderUpdate(0),
+		table.NewSetLocationUpdate(e.warehouse + "/n/d"), table.NewSetCurrentSchemaUpdate(0),
+	})
+	e.must(err)
+	if got := e.load(id); !got.Schema().Equals(testSchema) || got.Location() != e.warehouse+"/n/d" {
+		t.Errorf("made %v", got.Metadata())
+	}
+}

@@ -252,6 +252,20 @@ func created(us table.Updates) (table.Metadata, error) {
 	if err := b.SetUUID(uuid.New()); err != nil {
 		return nil, err
 	}
+	// Some clients (DuckDB) say last which schema is current, and specs and orders before it. They all mean the new one.
+	ofSchema := func(u table.Update) bool {
+		return u.Action() == table.UpdateAddSchema || u.Action() == table.UpdateSetCurrentSchema
+	}
+	us = slices.Clone(us)
+	slices.SortStableFunc(us, func(a, b table.Update) int {
+		switch sa, sb := ofSchema(a), ofSchema(b); {
+		case sa == sb:
+			return 0
+		case sa:
+			return -1
+		}
+		return 1
+	})
 	for _, u := range us {
 		if err := u.Apply(b); err != nil {
 			return nil, err

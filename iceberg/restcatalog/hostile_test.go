@@ -95,6 +95,7 @@ func TestHostileRequests(t *testing.T) {
 		{"POST", "/v1/transactions/commit", `{"table-changes":[{"requirements":[],"updates":[]}]}`, 400, "BadRequestException"},
 		{"POST", "/v1/transactions/commit", `{"table-changes":[` + strings.Repeat("{},", maxChanges) + `{}]}`, 400, "BadRequestException"},
 		{"POST", "/v1/transactions/commit", `{"table-changes":[` + strings.Repeat(`{"identifier":{"namespace":["n"],"name":"t"}},`, 2) + `null]}`, 400, "BadRequestException"},
+		{"DELETE", "/v1/namespaces/n/tables/t?purgeRequested=true", ``, 406, "UnsupportedOperationException"},
 		{"GET", "/v1/namespaces/n/views", ``, 406, "UnsupportedOperationException"},
 		{"POST", "/v1/namespaces/n/views", `{}`, 406, "UnsupportedOperationException"},
 		{"POST", "/v1/namespaces/n/register", `{}`, 406, "UnsupportedOperationException"},

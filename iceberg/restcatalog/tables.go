@@ -152,6 +152,9 @@ func (s *server) dropTable(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if purge := r.URL.Query().Get("purgeRequested"); strings.EqualFold(purge, "true") {
+		return nil, &apiError{http.StatusNotAcceptable, "UnsupportedOperationException", "this catalog deletes no data: drop the table without purging, then remove its files"}
+	}
 	return nil, s.cat.SQL().DropTable(r.Context(), id)
 }
 
