@@ -45,13 +45,34 @@ func (d *ddlReader) concerns(db, sql string) bool {
 	low := strings.ToLower(sql)
 	wholeDB := strings.Contains(low, "database") || strings.Contains(low, "schema")
 	for _, t := range d.all() {
-		if strings.Contains(low, strings.ToLower(t.Name)) ||
-			strings.ContainsRune(t.Name, '`') && strings.Contains(low, strings.ToLower(strings.ReplaceAll(t.Name, "`", "``"))) ||
-			wholeDB && strings.Contains(low, strings.ToLower(t.Database)) {
+		if mentions(low, t.Name) || wholeDB && mentions(low, t.Database) {
 			return true
 		}
 	}
 	return false
+}
+
+// mentions reports whether the name stands in the lower-case text as a word of its own.
+func mentions(low, name string) bool {
+	name = strings.ToLower(name)
+	if strings.ContainsRune(name, '`') && strings.Contains(low, strings.ReplaceAll(name, "`", "``")) {
+		return true
+	}
+	for from := 0; ; {
+		i := strings.Index(low[from:], name)
+		if i < 0 {
+			return false
+		}
+		i += from
+		if (i == 0 || !wordByte(low[i-1])) && (i+len(name) == len(low) || !wordByte(low[i+len(name)])) {
+			return true
+		}
+		from = i + 1
+	}
+}
+
+func wordByte(b byte) bool {
+	return b == '_' || b == '$' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 0x80
 }
 
 // isAdministrative reports statements that occur in logs and never change rows of base tables. The parser need not know
@@ -130,7 +151,7 @@ func (d *ddlReader) pauseMentioned(db, sql, why string) []ddlEffect {
 	low := strings.ToLower(sql)
 	var out []ddlEffect
 	for _, t := range d.all() {
-		if strings.Contains(low, strings.ToLower(t.Name)) && (strings.EqualFold(t.Database, db) || strings.Contains(low, strings.ToLower(t.Database))) {
+		if mentions(low, t.Name) && (strings.EqualFold(t.Database, db) || mentions(low, t.Database)) {
 			out = append(out, ddlEffect{table: t, pause: cdc.Errorf(codeDDL, t, "the statement %q may change the table, and %s", abbreviate(sql), why)})
 		}
 	}

@@ -57,7 +57,7 @@ func (f *follower) block(b block) error {
 		switch p[0] {
 		case 0:
 			if err := f.dec.Event(p[1:]); err != nil {
-				return err
+				return f.misplaced(err)
 			}
 		case 0xff:
 			return dumpError(parseError(p))
@@ -67,6 +67,14 @@ func (f *follower) block(b block) error {
 			return protocolError("a packet of type %d in the log", p[0])
 		}
 	}
+}
+
+// misplaced: without GTIDs, nonsense where the last transaction should begin means that another one stands there.
+func (f *follower) misplaced(err error) error {
+	if e := cdc.AsError(err); f.verify && f.gtids == nil && e != nil && (e.Code == codeProtocol || e.Code == binlog.CodeDamaged) {
+		return f.otherHistory()
+	}
+	return err
 }
 
 // dumpError tells the server's reasons to refuse the log apart.
@@ -87,7 +95,7 @@ func dumpError(err error) error {
 			code = codeServerID
 		case has("purged", "could not find first log file"):
 			code = codePurged
-		case has("more gtids than", "> file size", "log_pos", "impossible position", "diverging", "does not know of"):
+		case has("more gtids than", "> file size", "bogus data", "entry exceeded", "log_pos", "impossible position", "diverging", "does not know of"):
 			code = codeHistory
 		}
 	} else if n := serverError(err); n == erSpecificAccess || n == erAccessDenied || n == erDBAccessDenied {
@@ -307,6 +315,7 @@ func (f *follower) endTxn(e *binlog.Event) error {
 	f.at.pos = f.at.reading
 	f.commit = t.micros
 	f.txn = txnState{}
+	f.wait.d = 0
 	return f.pollDue()
 }
 

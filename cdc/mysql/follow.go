@@ -56,6 +56,7 @@ type follower struct {
 	due    uint64 // the checkpoint whose barrier is wanted; 0: none
 	commit int64  // source's commit time of the last transaction, for Boundary
 	buf    []byte
+	wait   backoff // of reconnecting; a transaction that comes resets it
 }
 
 // lastTxn is the last complete transaction.
@@ -194,7 +195,6 @@ func (f *follower) run() error {
 	defer tick.Stop()
 	var retry *time.Timer
 	var again <-chan time.Time
-	wait := backoff{}
 	r := f.s.receive(f.ctx, f.request())
 	defer func() { r.stop() }()
 	in := r.out
@@ -210,7 +210,6 @@ func (f *follower) run() error {
 			case x.err == nil:
 				err := f.block(x.blk)
 				r.recycle(x.blk)
-				wait.d = 0
 				if err == nil {
 					continue
 				}
@@ -224,7 +223,7 @@ func (f *follower) run() error {
 			}
 			r.stop()
 			in = nil
-			d := wait.next()
+			d := f.wait.next()
 			f.log.Warn("the log is interrupted; reconnecting", "after", d, "error", x.err)
 			retry = time.NewTimer(d)
 			defer retry.Stop()
