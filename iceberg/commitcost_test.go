@@ -1,0 +1,253 @@
+package iceberg
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	iceberggo "github.com/apache/iceberg-go"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/internal/objstore"
+)
+
+// countingStore counts what a commit reads and writes.
+type countingStore struct {
+	Resolver
+	reads, writes, bytes int64
+}
+
+func (c *countingStore) Resolve(ctx context.Context, loc string) (objstore.Store, string, error) {
+	s, key, err := c.Resolver.Resolve(ctx, loc)
+	return &countedStore{s, c}, key, err
+}
+
+type countedStore struct {
+	objstore.Store
+	c *countingStore
+}
+
+func (s *countedStore) Get(ctx context.Context, key string) ([]byte, objstore.Info, error) {
+	s.c.reads++
+	return s.Store.Get(ctx, key)
+}
+
+func (s *countedStore) Open(ctx context.Context, key string) (objstore.File, error) {
+	s.c.reads++
+	return s.Store.Open(ctx, key)
+}
+
+func (s *countedStore) OpenSized(ctx context.Context, key string, size int64) (objstore.File, error) {
+	s.c.reads++
+	return s.Store.OpenSized(ctx, key, size)
+}
+
+func (s *countedStore) Put(ctx context.Context, key string, b []byte) error {
+	s.c.writes++
+	s.c.bytes += int64(len(b))
+	return s.Store.Put(ctx, key, b)
+}
+
+// commitLoad makes parts as a shard would prepare them, without writing data files: 1,000 changes a commit, each a new row and a
+// deleted one, the deleted ones in ten data files.
+type commitLoad struct {
+	p     *pipe
+	tab   *sinkTable
+	files []loadFile
+	pick  func(n int) []int // which data files lose rows
+	rnd   *rand.Rand
+	store *countingStore
+}
+
+type loadFile struct {
+	num  uint32
+	dead *roaring.Bitmap
+	rows uint32
+}
+
+const loadRows = 1000
+
+func newCommitLoad(t testing.TB, format int, pick func(n int) []int) *commitLoad {
+	st := &countingStore{}
+	p := newPipe(t, func(o *Options) { withFormat(format)(o); st.Resolver = o.Store; o.Store = st; o.Slots = 1 })
+	p.start()
+	tab, err := p.sink.table(p.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &commitLoad{p: p, tab: tab, pick: pick, rnd: rand.New(rand.NewPCG(1, 2)), store: st}
+}
+
+// commit makes one commit, and returns its CPU time, allocations, storage calls and bytes written.
+func (l *commitLoad) commit(t testing.TB) (c commitCost) {
+	target, err := l.tab.target(l.p.pool.Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	num, uri, err := l.tab.newFile(0, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := iceberggo.NewDataFileBuilder(target.spec, iceberggo.EntryContentData, uri, iceberggo.ParquetFile, nil, nil, nil, loadRows, 50_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Statistics of ten columns, as a table has them.
+	sizes, counts, lower := map[int]int64{}, map[int]int64{}, map[int][]byte{}
+	for i := 1; i <= 10; i++ {
+		sizes[i], counts[i], lower[i] = int64(l.rnd.IntN(1e6)), loadRows, binary.LittleEndian.AppendUint64(nil, l.rnd.Uint64())
+	}
+	b.ColumnSizes(sizes).ValueCounts(counts).NullValueCounts(counts).LowerBoundValues(lower).UpperBoundValues(lower)
+	d := &delta{files: []dataFile{{num, b.Build()}}, deleted: map[uint32]*roaring.Bitmap{}}
+	if len(l.files) > 0 {
+		for _, i := range l.pick(len(l.files)) {
+			f := &l.files[i]
+			bm := roaring.New()
+			for range 100 {
+				if pos := l.rnd.Uint32N(f.rows); f.dead.CheckedAdd(pos) {
+					bm.Add(pos)
+				}
+			}
+			if !bm.IsEmpty() {
+				d.deleted[f.num] = bm
+			}
+		}
+	}
+	l.files = append(l.files, loadFile{num, roaring.New(), loadRows})
+	enc, err := encodeDelta(d, specsOf(l.tab.version.meta), target.schema, target.formatVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.p.k++
+	part, err := l.p.sink.Part(cdc.PartInput{Table: l.p.id, Schema: l.p.pool.Schema(), Position: "1",
+		Committables: []cdc.Committable{{Table: l.p.id, Payload: append(binary.AppendUvarint(nil, l.p.k), enc...)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.p.number++
+	r := record{id: cdc.CheckpointID{K: l.p.number, Nonce: "n"}, parts: map[cdc.TableID]cdc.Part{l.p.id: part}}
+	var m0, m1 runtime.MemStats
+	w0, r0, b0 := l.store.writes, l.store.reads, l.store.bytes
+	runtime.ReadMemStats(&m0)
+	t0 := cpuTime()
+	if o, err := l.p.tryCommit(r); err != nil || o != cdc.Committed {
+		t.Fatal(o, err)
+	}
+	c.cpu = cpuTime() - t0
+	runtime.ReadMemStats(&m1)
+	c.allocs, c.allocated = int64(m1.Mallocs-m0.Mallocs), int64(m1.TotalAlloc-m0.TotalAlloc)
+	c.writes, c.reads, c.bytes = l.store.writes-w0, l.store.reads-r0, l.store.bytes-b0
+	return c
+}
+
+type commitCost struct {
+	cpu                                     time.Duration
+	allocs, allocated, writes, reads, bytes int64
+}
+
+func (c *commitCost) add(o commitCost) {
+	c.cpu += o.cpu
+	c.allocs += o.allocs
+	c.allocated += o.allocated
+	c.writes += o.writes
+	c.reads += o.reads
+	c.bytes += o.bytes
+}
+
+func (c commitCost) over(n int64) string {
+	return fmt.Sprintf("%6.2f ms CPU, %6d allocations, %5d KiB, %4.1f writes, %4.1f reads, %4d KiB written",
+		float64(c.cpu.Microseconds())/1000/float64(n), c.allocs/n, c.allocated/n>>10, float64(c.writes)/float64(n), float64(c.reads)/float64(n), c.bytes/n>>10)
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// picks are the ways in which old rows lie in at most ten data files.
+var picks = map[string]func(n int) []int{
+	"oldest": func(n int) []int { return seq(0, min(n, 10)) },
+	"newest": func(n int) []int { return seq(max(0, n-10), n) },
+	"random": func(n int) []int {
+		rnd := rand.New(rand.NewPCG(uint64(n), 3))
+		if n <= 10 {
+			return seq(0, n)
+		}
+		return rnd.Perm(n)[:10]
+	},
+}
+
+func seq(from, to int) (out []int) {
+	for i := from; i < to; i++ {
+		out = append(out, i)
+	}
+	return out
+}
+
+// TestCommitCostIsFlat: the 1,000th commit costs at most 1.5 times the 10th. Compared are means over a window, so that merging of
+// manifests, which happens every few commits, is in both. Bytes and allocations are asserted, since they do not depend on what else
+// the machine does; CPU is asserted with CDC2LAKE_TEST_CPU set, and shown always.
+func TestCommitCostIsFlat(t *testing.T) {
+	if testing.Short() {
+		t.Skip("1,000 commits, six times")
+	}
+	const window = 16
+	for _, format := range []int{2, 3} {
+		for name, pick := range picks {
+			t.Run(fmt.Sprintf("v%d/%s", format, name), func(t *testing.T) {
+				l := newCommitLoad(t, format, pick)
+				var early, late commitCost
+				for i := 1; i <= 1000+window/2; i++ {
+					c := l.commit(t)
+					switch {
+					case i > 10-window/2 && i <= 10+window/2:
+						early.add(c)
+					case i > 1000-window/2:
+						late.add(c)
+					}
+				}
+				t.Logf("10th:   %s", early.over(window))
+				t.Logf("1000th: %s", late.over(window))
+				for what, r := range map[string][2]int64{"allocations": {early.allocs, late.allocs}, "storage calls": {early.reads + early.writes, late.reads + late.writes}} {
+					if ratio := float64(r[1]) / float64(r[0]); ratio > 1.5 {
+						t.Errorf("%s: the 1,000th commit costs %.2f times the 10th", what, ratio)
+					}
+				}
+				if os.Getenv("CDC2LAKE_TEST_CPU") != "" {
+					if ratio := float64(late.cpu) / float64(early.cpu); ratio > 1.5 {
+						t.Errorf("CPU: the 1,000th commit costs %.2f times the 10th", ratio)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkCommit reports the cost of a commit after 1,000 others.
+func BenchmarkCommit(b *testing.B) {
+	for _, format := range []int{2, 3} {
+		b.Run(fmt.Sprintf("v%d", format), func(b *testing.B) {
+			l := newCommitLoad(b, format, picks["random"])
+			for range 1000 {
+				l.commit(b)
+			}
+			var sum commitCost
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				sum.add(l.commit(b))
+			}
+			b.ReportMetric(float64(sum.cpu.Nanoseconds())/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(sum.bytes)/float64(b.N), "written-B/op")
+			b.ReportMetric(float64(sum.writes)/float64(b.N), "puts/op")
+		})
+	}
+}
