@@ -192,7 +192,7 @@ func literal(t cdc.Type, v any) iceberggo.Literal {
 }
 
 // partitionedFile describes a file of one row, as the encoder does.
-func partitionedFile(t *testing.T, target *writeTarget, row testRow, values map[int]any) iceberggo.DataFile {
+func partitionedFile(t testing.TB, target *writeTarget, row testRow, values map[int]any) iceberggo.DataFile {
 	t.Helper()
 	l, err := newParquetLayout(target)
 	if err != nil {

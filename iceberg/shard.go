@@ -46,6 +46,7 @@ type ShardWriter struct {
 	rows   int            // in the buffer
 	bytes  int
 	ck     *Prepared
+	aborts []*openFile // of paused tables, to be given up
 	tick   uint64
 	enc    *encoder
 	stop   context.CancelFunc
@@ -215,13 +216,13 @@ func (w *ShardWriter) Pause(id cdc.TableID) {
 	t.empty()
 	t.deletes = nil
 	for _, f := range t.files {
-		// Without a context: the encoder takes jobs for as long as the writer is not closed.
 		if f.set != nil {
 			w.enc.putSet(f.layout, f.set)
 			f.set = nil
 		}
-		_ = w.enc.send(context.Background(), encodeJob{op: encodeAbort, f: f})
 	}
+	// The encoder may be waiting for the store: it is told by the next call that can be interrupted.
+	w.aborts = append(w.aborts, t.files...)
 	t.files = nil
 	if t.part != nil {
 		t.part.dropped = true
@@ -251,6 +252,14 @@ func (w *ShardWriter) Prepare(ctx context.Context, k uint64) (*Prepared, error) 
 		if t.partitioner != nil {
 			t.partitioner.forget()
 		}
+	}
+	for len(w.aborts) > 0 {
+		n := len(w.aborts) - 1
+		if err := w.enc.send(ctx, encodeJob{op: encodeAbort, f: w.aborts[n]}); err != nil {
+			w.failed = err
+			return nil, err
+		}
+		w.aborts = w.aborts[:n]
 	}
 	w.o.state.Seal(k)
 	ck := w.ck

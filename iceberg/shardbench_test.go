@@ -169,6 +169,34 @@ func BenchmarkParquetWriter(b *testing.B) {
 	b.ReportMetric(float64(raw)/float64(n), "rawB/row")
 }
 
+// BenchmarkSmallFile is a file of ten rows: what every quiet table costs at every checkpoint.
+func BenchmarkSmallFile(b *testing.B) {
+	l := benchLayout(b)
+	g := &benchGen{r: rand.New(rand.NewPCG(1, 1))}
+	s := &colSet{}
+	(&colPool{}).get(l, s)
+	s.gather(l, g.batch(cdc.NewBatchPool(benchSchema()), cdc.OpInsert, 10, 0), []int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
+	var alloc bufferAllocator
+	b.ReportAllocs()
+	for range b.N {
+		w := &discardWriter{}
+		p, err := newParquetWriter(l, w, s, &alloc)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := p.write(s); err != nil {
+			b.Fatal(err)
+		}
+		meta, err := p.close()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := makeDataFile(l.target, "file:///x", w.n, meta, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkShard is the whole write side: batches to stored files. With encode=false the encoder throws the rows away, which leaves
 // collapsing, state and gathering.
 func BenchmarkShard(b *testing.B) {

@@ -97,6 +97,9 @@ func (t *tableWriter) add(b *cdc.Batch, rows []int32) error {
 	}
 	p := t.current()
 	if b.Chunk != nil {
+		if t.live {
+			return cdc.Errorf(cdc.CodeInternal, t.id, "slot %d got rows of a chunk after the load was done", t.w.o.slot)
+		}
 		return t.addChunk(p, b, base)
 	}
 	t.countTimes(p, b, base)
