@@ -2,6 +2,7 @@ package iceberg
 
 import (
 	"errors"
+	"io/fs"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
@@ -46,7 +47,13 @@ var (
 	// errUnknown: the commit may have happened, now or later.
 	errUnknown = errors.New("outcome of the commit unknown")
 	// errNoTable: the catalog has no such table.
-	errNoTable = errors.New("no such table")
+	errNoTable error = noTable{}
 	// errTableExists: a table of this name was made meanwhile.
 	errTableExists = errors.New("table already exists")
 )
+
+// noTable is errNoTable's type: callers outside of the package ask for fs.ErrNotExist.
+type noTable struct{}
+
+func (noTable) Error() string        { return "no such table" }
+func (noTable) Is(target error) bool { return target == fs.ErrNotExist }
