@@ -1,8 +1,9 @@
 package stream
 
 import (
-	"fmt"
 	"time"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
 // coordinator decides when checkpoints begin, when they are prepared, and which one is committed next. It is a pure state
@@ -30,9 +31,9 @@ const maxInflight = 2
 
 type inflightCheckpoint struct {
 	k          uint64
-	triggered  time.Time
-	inputs     int // inputs whose barrier was injected
-	acks       int // slots that have prepared
+	progressed time.Time // when something last happened to it
+	inputs     int       // inputs whose barrier was injected
+	acks       int       // slots that have prepared
 	acked      []bool
 	committing bool
 }
@@ -63,7 +64,7 @@ const (
 	actCommit                     // decide and commit checkpoint k
 	actComplete                   // checkpoint k is complete: tell the slots
 	actEnd                        // all is done after a stop
-	actFail                       // a checkpoint takes too long
+	actFail                       // a checkpoint is stuck, or something happened that cannot be
 )
 
 func (a actionKind) String() string {
@@ -92,25 +93,30 @@ func (c *coordinator) step(e event) []action {
 	case evProgress:
 		c.rows += e.rows
 		c.bytes += e.bytes
+		// A transaction may take longer than the timeout to come through, and its end is where the barrier goes.
+		if e.rows > 0 && len(c.inflight) > 0 && !c.inflight[0].committing {
+			c.inflight[0].progressed = e.now
+		}
 	case evStop:
 		c.stopping = true
 	case evBarrier:
-		if cp := c.find(e.k); cp != nil {
-			cp.inputs++
-			if cp.inputs > c.inputs {
-				return c.fail(fmt.Errorf("barrier %d was injected %d times by %d inputs", e.k, cp.inputs, c.inputs))
-			}
+		cp := c.find(e.k)
+		if cp == nil || cp.inputs == c.inputs {
+			return c.fail(internal("barrier %d was injected, which nobody waits for", e.k))
 		}
+		cp.inputs++
+		cp.progressed = e.now
 	case evAck:
 		cp := c.find(e.k)
 		if cp == nil || cp.acked[e.slot] {
-			return c.fail(fmt.Errorf("slot %d acknowledged checkpoint %d, which does not wait for it", e.slot, e.k))
+			return c.fail(internal("slot %d acknowledged checkpoint %d, which does not wait for it", e.slot, e.k))
 		}
 		cp.acked[e.slot] = true
 		cp.acks++
+		cp.progressed = e.now
 	case evCommitted:
 		if len(c.inflight) == 0 || c.inflight[0].k != e.k || !c.inflight[0].committing {
-			return c.fail(fmt.Errorf("checkpoint %d was committed out of order", e.k))
+			return c.fail(internal("checkpoint %d was committed out of order", e.k))
 		}
 		c.inflight = c.inflight[1:]
 		out = append(out, action{kind: actComplete, k: e.k})
@@ -130,15 +136,16 @@ func (c *coordinator) advance(now time.Time) []action {
 		cp := c.inflight[0]
 		if !cp.committing && cp.inputs == c.inputs && cp.acks == c.slots {
 			cp.committing = true
+			cp.progressed = now
 			out = append(out, action{kind: actCommit, k: cp.k})
 		}
-		if c.timeout > 0 && now.Sub(cp.triggered) >= c.timeout {
-			return append(out, c.fail(fmt.Errorf("checkpoint %d is not complete after %s (%d of %d inputs, %d of %d slots, committing: %t)",
-				cp.k, now.Sub(cp.triggered).Round(time.Millisecond), cp.inputs, c.inputs, cp.acks, c.slots, cp.committing))...)
+		if c.timeout > 0 && now.Sub(cp.progressed) >= c.timeout {
+			return append(out, c.fail(cdc.Errorf(CodeCheckpointTimeout, cdc.TableID{}, "checkpoint %d stands still since %s (%d of %d inputs, %d of %d slots, committing: %t)",
+				cp.k, now.Sub(cp.progressed).Round(time.Millisecond), cp.inputs, c.inputs, cp.acks, c.slots, cp.committing))...)
 		}
 	}
 	if c.due(now) {
-		cp := &inflightCheckpoint{k: c.next, triggered: now, acked: make([]bool, c.slots)}
+		cp := &inflightCheckpoint{k: c.next, progressed: now, acked: make([]bool, c.slots)}
 		c.inflight = append(c.inflight, cp)
 		c.next++
 		c.lastTrigger = now
@@ -171,6 +178,10 @@ func (c *coordinator) find(k uint64) *inflightCheckpoint {
 		}
 	}
 	return nil
+}
+
+func internal(format string, args ...any) error {
+	return cdc.Errorf(cdc.CodeInternal, cdc.TableID{}, format, args...)
 }
 
 func (c *coordinator) fail(err error) []action {

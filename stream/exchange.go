@@ -33,6 +33,7 @@ type Envelope struct {
 	K          uint64      // KindBarrier, KindComplete
 	Batch      *cdc.Batch  // KindBatch
 	Rows       []int32     // KindBatch: selected rows; nil means all
+	rows       *[]int32    // where Rows comes from, to be given back; nil if it came from elsewhere
 	Chunk      cdc.Chunk   // KindBatch of a load: the chunk it belongs to
 	Table      cdc.TableID // KindPause, KindLive
 	Schema     *cdc.SchemaChange

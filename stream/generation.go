@@ -31,13 +31,17 @@ type generation struct {
 
 // table is what the coordinator keeps of a table.
 type table struct {
-	id       cdc.TableID
-	schema   *cdc.Schema
-	entry    cdc.Entry
-	load     cdc.LoadState
-	replace  bool // its next part takes the place of everything
-	reloaded *checkpoint.Request
-	ahead    bool // its position is beyond the stream's
+	id      cdc.TableID
+	schema  *cdc.Schema
+	entry   cdc.Entry
+	load    cdc.LoadState
+	replace bool // its next part takes the place of everything
+	ahead   bool // its position is beyond the stream's
+	refused bool // by the source, before it ever had data: it joins once it can
+	// requests are those that the start of the generation found. They are answered when their first part is committed, or
+	// when a record says why the table stands still.
+	requests []checkpoint.Request
+	answered bool
 }
 
 func (t *table) paused() bool { return t.entry.Paused != nil }
@@ -77,7 +81,7 @@ func (g *generation) recover(ctx context.Context) ([]cdc.TableStart, error) {
 		return nil, err
 	}
 	if g.requests, err = o.Store.Reloads(ctx); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look for requests: %w", err)
 	}
 	reqs := g.tableRequests(discovered, started.Entries)
 	starts, err := o.Sink.CatchUp(ctx, gen, reqs)
@@ -97,7 +101,8 @@ func (g *generation) finish(ctx context.Context, s *checkpoint.Started) error {
 	}
 	parts := map[cdc.TableID]cdc.Part{}
 	for t, p := range s.Last.Parts {
-		if s.Entries[t].Paused == nil {
+		// A table whose part this very process could not commit is given up as of its marker: its part is dropped.
+		if s.Entries[t].Paused == nil && g.pauses[t] == nil {
 			parts[t] = p
 		}
 	}
@@ -116,98 +121,8 @@ func (g *generation) finish(ctx context.Context, s *checkpoint.Started) error {
 	return nil
 }
 
-// tableRequests joins what the source has with what the records say.
-func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.TableID]cdc.Entry) []cdc.TableRequest {
-	now := time.Now().UnixMicro()
-	var out []cdc.TableRequest
-	for i := range discovered {
-		d := &discovered[i]
-		req := cdc.TableRequest{Discovered: d}
-		reload := g.request(d.Table) != nil && d.Err == nil
-		if reload {
-			delete(g.pauses, d.Table)
-		}
-		e, known := entries[d.Table]
-		if known && e.ID.K == 0 && e.Paused != nil {
-			known = false // it was refused before it ever had data: it joins as new once it can
-		}
-		switch {
-		case known:
-			switch p := g.pauses[d.Table]; {
-			case reload:
-				e.Paused = nil
-			case e.Paused == nil && p != nil:
-				e.Paused = cdc.PauseOf(p, now)
-			case e.Paused == nil && d.Err != nil:
-				e.Paused = cdc.PauseOf(d.Err, now)
-			}
-			req.Entry = &e
-		case d.Err != nil || g.pauses[d.Table] != nil:
-			continue // never replicated, and cannot be
-		}
-		req.Reload = reload
-		out = append(out, req)
-	}
-	return out
-}
-
-func (g *generation) request(t cdc.TableID) *checkpoint.Request {
-	for i := range g.requests {
-		if g.requests[i].Table == t {
-			return &g.requests[i]
-		}
-	}
-	return nil
-}
-
-// adopt makes the coordinator's view of the tables.
-func (g *generation) adopt(discovered []cdc.Discovered, entries map[cdc.TableID]cdc.Entry, starts []cdc.TableStart) {
-	g.byID = map[cdc.TableID]*table{}
-	now := time.Now().UnixMicro()
-	for _, s := range starts {
-		t := &table{id: s.Table, schema: s.Schema, entry: s.Entry, load: s.Load, replace: s.Reload}
-		t.entry.Position, t.entry.Paused = s.Position, s.Paused
-		if s.Reload {
-			t.reloaded = g.request(s.Table)
-		}
-		g.byID[s.Table] = t
-		g.tables = append(g.tables, t)
-	}
-	for _, d := range discovered { // refused by name: shown, and nothing else
-		err := d.Err
-		if p := g.pauses[d.Table]; err == nil {
-			err = p
-		}
-		if g.byID[d.Table] != nil || err == nil {
-			continue
-		}
-		t := &table{id: d.Table, entry: cdc.Entry{Paused: cdc.PauseOf(err, now)}}
-		if old := entries[d.Table].Paused; old != nil && old.Code == t.entry.Paused.Code {
-			t.entry.Paused.Since = old.Since
-		}
-		g.byID[d.Table] = t
-		g.tables = append(g.tables, t)
-		g.o.Logger.Error("table refused", "table", d.Table, "code", err.Code.Name, "err", err, "remedy", err.Remedy())
-	}
-	for id, e := range entries { // gone from the source: kept in the records, so that its return is noticed
-		if g.byID[id] != nil || e.ID.K == 0 {
-			continue
-		}
-		if e.Paused == nil {
-			e.Paused = cdc.PauseOf(&cdc.Error{Code: CodeGone, Table: id, Msg: "the table is not in the source, or no longer selected"}, now)
-			g.o.Logger.Error("table paused", "table", id, "code", CodeGone.Name, "remedy", CodeGone.Remedy)
-		}
-		t := &table{id: id, entry: e}
-		g.byID[id] = t
-		g.tables = append(g.tables, t)
-	}
-	slices.SortFunc(g.tables, func(a, b *table) int {
-		if a.id.Less(b.id) {
-			return -1
-		}
-		return 1
-	})
-}
+// used reports whether anything was handed on in this generation.
+func (g *generation) used() bool { return g.log.used.Load() || g.loads.used.Load() }
 
 // operate runs the operators until ctx ends or one fails.
 func (g *generation) operate(outer context.Context, starts []cdc.TableStart) error {
@@ -226,16 +141,16 @@ func (g *generation) operate(outer context.Context, starts []cdc.TableStart) err
 		case <-ctx.Done():
 		}
 	}
-	gen := g.chain.Generation().Number
-	g.log = newLogInput(newRouter(g.queues, inputLog, gen, o.Groups), active, post, o.Observer)
-	g.loads = newLoads(o.Source.Loader(), g.log, newRouter(g.queues, inputLoad, gen, o.Groups), active, o.Readers, post, o.Observer)
+	gen, pool := g.chain.Generation().Number, new(rowPool)
+	g.log = newLogInput(newRouter(g.queues, inputLog, gen, o.Groups, pool), active, post, o.Observer)
+	g.loads = newLoads(o.Source.Loader(), g.log, newRouter(g.queues, inputLoad, gen, o.Groups, pool), active, o.Readers, post, o.Observer, o.Logger)
 	for slot := range o.Groups {
 		w, err := o.Sink.Shard(slot)
 		if err != nil {
 			cancel(err)
 			return errors.Join(fmt.Errorf("open shard %d: %w", slot, err), group.Wait())
 		}
-		s := &shard{slot: slot, ex: g.queues, w: w, obs: o.Observer, versions: map[cdc.TableID]int{}, ack: func(a ack) { post(a) }, spawn: func(f func() error) { group.Go(f) }}
+		s := &shard{slot: slot, ex: g.queues, w: w, obs: o.Observer, versions: map[cdc.TableID]int{}, pool: pool, ack: func(a ack) { post(a) }, spawn: func(f func() error) { group.Go(f) }}
 		for _, st := range active {
 			s.versions[st.Table] = st.Schema.Version
 			if st.Load.Phase == cdc.LoadDone {
@@ -252,6 +167,9 @@ func (g *generation) operate(outer context.Context, starts []cdc.TableStart) err
 			}
 			if err := o.Source.Follow(ctx, from, g.log); err != nil {
 				return fmt.Errorf("follow the log: %w", err)
+			}
+			if ctx.Err() == nil {
+				return internal("the source ended by itself")
 			}
 			return context.Cause(ctx)
 		})

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,6 +23,8 @@ type loads struct {
 	readers int
 	post    func(any)
 	obs     *Observer
+	logger  *slog.Logger
+	used    atomic.Bool // something was handed on
 
 	// sendMu serialises what goes into input 1: a barrier's snapshot of the progress holds exactly for the batches before it.
 	sendMu sync.Mutex
@@ -31,17 +34,27 @@ type loads struct {
 	order  []cdc.TableID
 	tables map[cdc.TableID]*tableLoad
 	wake   chan struct{} // closed and replaced whenever there may be new work
+	faults int           // failures since something succeeded
 }
 
 // tableLoad is the load of one table.
 type tableLoad struct {
-	state    cdc.LoadState
-	waiting  []cdc.Chunk // in state.Open, not being read
-	reading  map[cdc.Chunk]uint64
+	state   cdc.LoadState
+	waiting []cdc.Chunk // in state.Open, not being read
+	// reading are the chunks in state.Open that are being read. A chunk is never read twice at a time: the end of one
+	// attempt would pass for that of the other.
+	reading  map[cdc.Chunk]*attempt
 	planning bool
 	ending   bool
+	returned int  // counts the chunks that came back: an end that was read before holds no more
 	changed  bool // since the last barrier
 	dropped  bool // paused: not loaded any further
+}
+
+// attempt is the reading of a chunk.
+type attempt struct {
+	start uint64 // log sequence before its SELECT
+	stale bool   // some of its rows were refused: read it again afterwards
 }
 
 // loadBarrier is the progress of all loads at barrier k: those that changed since the barrier before.
@@ -50,15 +63,17 @@ type loadBarrier struct {
 	states map[cdc.TableID]cdc.LoadState
 }
 
-func newLoads(loader cdc.Loader, log *logInput, r *router, starts []cdc.TableStart, readers int, post func(any), obs *Observer) *loads {
-	l := &loads{loader: loader, log: log, router: r, readers: readers, post: post, obs: obs, tables: map[cdc.TableID]*tableLoad{}, wake: make(chan struct{})}
+func newLoads(loader cdc.Loader, log *logInput, r *router, starts []cdc.TableStart, readers int, post func(any), obs *Observer, logger *slog.Logger) *loads {
+	l := &loads{loader: loader, log: log, router: r, readers: readers, post: post, obs: obs, logger: logger, tables: map[cdc.TableID]*tableLoad{}, wake: make(chan struct{})}
 	for _, s := range starts {
-		if s.Load.Phase == cdc.LoadDone || s.Load.Phase == cdc.LoadCatchingUp {
+		if s.Load.Phase == cdc.LoadDone {
 			continue
 		}
-		t := &tableLoad{state: s.Load, waiting: slices.Clone(s.Load.Open), reading: map[cdc.Chunk]uint64{}}
+		t := &tableLoad{state: s.Load, waiting: slices.Clone(s.Load.Open), reading: map[cdc.Chunk]*attempt{}}
 		t.state.Open = slices.Clone(s.Load.Open)
-		t.state.Phase = cdc.LoadReading
+		if t.state.Phase == cdc.LoadPending {
+			t.state.Phase = cdc.LoadReading
+		}
 		l.tables[s.Table] = t
 		l.order = append(l.order, s.Table)
 	}
@@ -99,7 +114,7 @@ func (l *loads) next(ctx context.Context) (func(context.Context) error, error) {
 			if n := len(t.waiting); n > 0 {
 				c := t.waiting[0]
 				t.waiting = t.waiting[1:]
-				t.reading[c] = l.log.seq.Load() // not later than the start that its first batch will tell
+				t.reading[c] = &attempt{start: l.log.seq.Load()} // not later than the start that its first batch will tell
 				l.mu.Unlock()
 				return func(ctx context.Context) error { return l.read(ctx, id, c) }, nil
 			}
@@ -134,25 +149,67 @@ func (l *loads) plan(ctx context.Context, id cdc.TableID) error {
 	l.mu.Lock()
 	after := l.tables[id].state.Frontier
 	l.mu.Unlock()
-	c, last, err := l.loader.Next(ctx, l.log.schema(id), after)
-	if err != nil {
-		return fmt.Errorf("plan the load of %s: %w", id, err)
+	schema := l.log.schema(id)
+	c, last, err := l.loader.Next(ctx, schema, after)
+	failed := err != nil
+	if failed {
+		if err = l.failed(ctx, id, schema, err); err != nil {
+			return fmt.Errorf("plan the load of %s: %w", id, err)
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.tables[id]
 	t.planning = false
+	l.signal()
+	if failed {
+		return nil
+	}
+	l.faults = 0
 	t.changed = true
 	t.state.Frontier = c.To
 	t.state.Planned = last
 	t.state.Open = append(t.state.Open, c)
 	t.waiting = append(t.waiting, c)
-	l.signal()
 	return nil
 }
 
 // errSchemaMoved makes a chunk start over under the definition that the stream has reached meanwhile.
 var errSchemaMoved = errors.New("the definition changed while the chunk was read")
+
+// failed decides about an error of the loader: nil means that the job is to be done again, after the wait that is in here. A
+// load that cannot go on holds nothing else back: the log and the other loads need no new generation for it.
+func (l *loads) failed(ctx context.Context, id cdc.TableID, schema *cdc.Schema, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	l.mu.Lock()
+	dropped := l.tables[id].dropped
+	l.faults++
+	wait := min(loadRetry<<min(l.faults-1, 10), maxLoadRetry)
+	l.mu.Unlock()
+	switch {
+	case dropped, errors.Is(err, errSchemaMoved), l.log.schema(id) != schema:
+		return nil
+	case cdc.ClassOf(err) != cdc.Retryable:
+		return err
+	}
+	// A definition that changed in the source and not yet in the stream looks like this, too: the stream has to get there.
+	l.logger.Warn("the initial load is interrupted", "table", id, "again_in", wait, "err", err)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+const (
+	loadRetry    = 50 * time.Millisecond
+	maxLoadRetry = 15 * time.Second
+)
 
 // read reads one chunk and hands its rows on.
 func (l *loads) read(ctx context.Context, id cdc.TableID, c cdc.Chunk) error {
@@ -167,25 +224,31 @@ func (l *loads) read(ctx context.Context, id cdc.TableID, c cdc.Chunk) error {
 		rows += int64(b.N)
 		return l.send(ctx, id, c, b)
 	})
-	if errors.Is(err, errSchemaMoved) || err != nil && ctx.Err() == nil && l.log.schema(id) != schema {
-		l.again(id, c)
-		return nil
+	failed := err != nil
+	if failed {
+		if err = l.failed(ctx, id, schema, err); err != nil {
+			return fmt.Errorf("load %s: %w", id, err)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("load %s: %w", id, err)
-	}
-	l.sendMu.Lock()
 	l.mu.Lock()
 	t := l.tables[id]
+	a := t.reading[c]
 	delete(t.reading, c)
-	t.state.Open = slices.DeleteFunc(t.state.Open, func(o cdc.Chunk) bool { return o == c })
-	t.state.Rows += rows
-	t.changed = true
 	done := t.state.Rows
+	if failed = failed || a.stale; failed {
+		t.waiting = append(t.waiting, c)
+	} else {
+		t.state.Open = slices.DeleteFunc(t.state.Open, func(o cdc.Chunk) bool { return o == c })
+		t.state.Rows += rows
+		t.changed = true
+		done = t.state.Rows
+		l.faults = 0
+	}
 	l.signal()
 	l.mu.Unlock()
-	l.sendMu.Unlock()
-	l.obs.chunk(id, rows, done, time.Since(started))
+	if !failed {
+		l.obs.chunk(id, rows, done, time.Since(started))
+	}
 	return nil
 }
 
@@ -198,6 +261,7 @@ func (l *loads) send(ctx context.Context, id cdc.TableID, c cdc.Chunk, b *cdc.Ba
 	}
 	l.sendMu.Lock()
 	defer l.sendMu.Unlock()
+	l.used.Store(true)
 	l.mu.Lock()
 	t := l.tables[id]
 	if t.dropped {
@@ -205,10 +269,10 @@ func (l *loads) send(ctx context.Context, id cdc.TableID, c cdc.Chunk, b *cdc.Ba
 		b.Release()
 		return nil
 	}
-	t.reading[c] = b.Chunk.StartSeq
+	t.reading[c].start = b.Chunk.StartSeq
 	oldest := b.Chunk.StartSeq
-	for _, s := range t.reading {
-		oldest = min(oldest, s)
+	for _, a := range t.reading {
+		oldest = min(oldest, a.start)
 	}
 	// Copied: the source may share one reference among the batches of a chunk.
 	ref := *b.Chunk
@@ -218,7 +282,8 @@ func (l *loads) send(ctx context.Context, id cdc.TableID, c cdc.Chunk, b *cdc.Ba
 	return l.router.batch(ctx, b, c)
 }
 
-// again puts a chunk back: it is read from its start once more.
+// again has a chunk read from its start once more, since a slot refused rows of it. If it is being read, that is done
+// when this attempt has ended, since nobody knows to which attempt those rows belonged.
 func (l *loads) again(id cdc.TableID, c cdc.Chunk) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -226,31 +291,53 @@ func (l *loads) again(id cdc.TableID, c cdc.Chunk) {
 	if t == nil {
 		return
 	}
-	delete(t.reading, c)
+	if a := t.reading[c]; a != nil {
+		a.stale = true
+	} else if !slices.Contains(t.waiting, c) {
+		t.waiting = append(t.waiting, c)
+	}
 	if !slices.Contains(t.state.Open, c) {
 		t.state.Open = append(t.state.Open, c)
 	}
-	if !slices.Contains(t.waiting, c) {
-		t.waiting = append(t.waiting, c)
+	t.state.Phase, t.state.End, t.changed = cdc.LoadReading, "", true
+	t.returned++
+	l.signal()
+}
+
+// endAgain has the end of a load read again, since the one that is known says nothing any more.
+func (l *loads) endAgain(id cdc.TableID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.tables[id]
+	if t == nil || t.state.Phase != cdc.LoadCatchingUp {
+		return
 	}
-	t.state.Phase, t.state.End, t.ending, t.changed = cdc.LoadReading, "", false, true
+	t.state.Phase, t.state.End, t.state.Planned, t.changed = cdc.LoadReading, "", true, true
+	t.returned++
 	l.signal()
 }
 
 // end notes where the log stands after the last chunk.
 func (l *loads) end(ctx context.Context, id cdc.TableID) error {
+	l.mu.Lock()
+	returned := l.tables[id].returned
+	l.mu.Unlock()
 	end, err := l.loader.End(ctx)
-	if err != nil {
-		return fmt.Errorf("end the load of %s: %w", id, err)
+	failed := err != nil
+	if failed {
+		if err = l.failed(ctx, id, l.log.schema(id), err); err != nil {
+			return fmt.Errorf("end the load of %s: %w", id, err)
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.tables[id]
-	if len(t.state.Open) > 0 { // a stale chunk came back meanwhile
-		t.ending = false
-		l.signal()
-		return nil
+	t.ending = false
+	l.signal()
+	if failed || t.returned != returned {
+		return nil // a chunk came back meanwhile
 	}
+	l.faults = 0
 	t.state.Phase, t.state.End, t.state.Frontier, t.changed = cdc.LoadCatchingUp, end, "", true
 	return nil
 }
@@ -284,15 +371,4 @@ func (l *loads) barrier(ctx context.Context, k uint64) error {
 	}
 	l.post(b)
 	return nil
-}
-
-// progress returns the state of every load, for people.
-func (l *loads) progress() map[cdc.TableID]cdc.LoadState {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := map[cdc.TableID]cdc.LoadState{}
-	for id, t := range l.tables {
-		out[id] = t.state
-	}
-	return maps.Clone(out)
 }

@@ -18,6 +18,7 @@ type logInput struct {
 
 	rows, bytes atomic.Int64  // handed on since the coordinator last looked
 	seq         atomic.Uint64 // Batch.Seq of the last batch handed on
+	used        atomic.Bool   // something was handed on
 
 	mu      sync.Mutex                  // guards schemas, pauses, live
 	schemas map[cdc.TableID]*cdc.Schema // current definitions
@@ -65,6 +66,7 @@ func (l *logInput) Batch(ctx context.Context, b *cdc.Batch) error {
 	l.rows.Add(int64(b.N))
 	l.bytes.Add(int64(b.Bytes()))
 	l.seq.Store(b.Seq)
+	l.used.Store(true)
 	t := time.Now()
 	err := l.router.batch(ctx, b, cdc.Chunk{})
 	l.obs.blocked("log", time.Since(t))
@@ -73,6 +75,7 @@ func (l *logInput) Batch(ctx context.Context, b *cdc.Batch) error {
 
 // Schema implements cdc.LogEmitter.
 func (l *logInput) Schema(ctx context.Context, c cdc.SchemaChange) error {
+	l.used.Store(true)
 	l.mu.Lock()
 	l.schemas[c.Schema.Table] = c.Schema
 	if l.changed == nil {
@@ -85,6 +88,7 @@ func (l *logInput) Schema(ctx context.Context, c cdc.SchemaChange) error {
 
 // Pause implements cdc.LogEmitter.
 func (l *logInput) Pause(ctx context.Context, t cdc.TableID, reason *cdc.Error) error {
+	l.used.Store(true)
 	l.mu.Lock()
 	if l.paused == nil {
 		l.paused = map[cdc.TableID]*cdc.Error{}
@@ -102,6 +106,7 @@ func (l *logInput) Due() <-chan uint64 { return l.due }
 
 // Barrier implements cdc.LogEmitter.
 func (l *logInput) Barrier(ctx context.Context, k uint64, at cdc.Boundary) error {
+	l.used.Store(true)
 	l.mu.Lock()
 	b := logBarrier{k: k, at: at, schemas: l.changed, paused: l.paused}
 	l.changed, l.paused = nil, nil

@@ -34,6 +34,8 @@ type Options struct {
 
 	Observer *Observer
 	Logger   *slog.Logger
+
+	lookEvery time.Duration // lookRequests, in tests less
 }
 
 func (o *Options) setDefaults() {
@@ -46,6 +48,7 @@ func (o *Options) setDefaults() {
 	def(&o.Timeout, 10*time.Minute)
 	def(&o.MarkerRefresh, time.Hour)
 	def(&o.StopTimeout, 30*time.Second)
+	def(&o.lookEvery, lookRequests)
 	if o.MaxRows == 0 {
 		o.MaxRows = 5_000_000
 	}

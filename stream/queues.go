@@ -74,8 +74,9 @@ func (q *Queues) Send(ctx context.Context, slot int, e Envelope) error {
 	}
 }
 
-// Receive implements Exchange. One goroutine at a time may receive for a slot. Inputs are served in turn, the highest
-// (control) first.
+// Receive implements Exchange. One goroutine at a time may receive for a slot. What carries no rows goes first, since it
+// costs nothing and others wait for it (a new definition, before the chunks that were read under it; a barrier); then
+// the fuller queue: a load must not starve behind the log, nor the log behind a load.
 func (q *Queues) Receive(ctx context.Context, slot int, hold uint64) (Envelope, error) {
 	s := &q.slots[slot]
 	for {
@@ -86,8 +87,11 @@ func (q *Queues) Receive(ctx context.Context, slot int, hold uint64) (Envelope, 
 			if hold>>uint(i)&1 == 1 || u.head == len(u.items) {
 				continue
 			}
-			// The fuller queue first: a load must not starve behind the log, nor the log behind a load.
-			if best < 0 || i == q.inputs-1 || u.bytes > s.queues[best].bytes {
+			if u.items[u.head].Batch == nil {
+				best = i
+				break
+			}
+			if best < 0 || u.bytes > s.queues[best].bytes {
 				best = i
 			}
 		}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"sync"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
@@ -13,11 +14,30 @@ type router struct {
 	gen    uint64
 	slots  int
 	slotOf []uint8 // slot of each key group
-	sel    [][]int32
+	sel    []*[]int32
+	pool   *rowPool
 }
 
-func newRouter(ex Exchange, input int, gen uint64, groups []cdc.GroupRange) *router {
-	r := &router{ex: ex, input: input, gen: gen, slots: len(groups), sel: make([][]int32, len(groups))}
+// rowPool recycles the selections of rows of one generation: a router fills them, a shard gives them back.
+type rowPool struct{ p sync.Pool }
+
+func (p *rowPool) get(n int) *[]int32 {
+	if s, ok := p.p.Get().(*[]int32); ok && cap(*s) >= n {
+		*s = (*s)[:0]
+		return s
+	}
+	s := make([]int32, 0, n)
+	return &s
+}
+
+func (p *rowPool) put(s *[]int32) {
+	if s != nil {
+		p.p.Put(s)
+	}
+}
+
+func newRouter(ex Exchange, input int, gen uint64, groups []cdc.GroupRange, pool *rowPool) *router {
+	r := &router{ex: ex, input: input, gen: gen, slots: len(groups), sel: make([]*[]int32, len(groups)), pool: pool}
 	r.slotOf = make([]uint8, groups[0].Of)
 	for s, g := range groups {
 		for i := g.From; i < g.To; i++ {
@@ -33,16 +53,16 @@ func (r *router) batch(ctx context.Context, b *cdc.Batch, c cdc.Chunk) error {
 		return r.ex.Send(ctx, 0, Envelope{Generation: r.gen, Input: r.input, Kind: KindBatch, Batch: b, Chunk: c})
 	}
 	for i := range r.sel {
-		r.sel[i] = make([]int32, 0, b.N/r.slots+b.N/8+16)
+		r.sel[i] = r.pool.get(b.N) // any slot may own all rows
 	}
 	n := len(r.slotOf)
 	for i, hi := range b.KeyHi[:b.N] {
 		s := r.slotOf[cdc.Group(hi, n)]
-		r.sel[s] = append(r.sel[s], int32(i))
+		*r.sel[s] = append(*r.sel[s], int32(i))
 	}
 	to := 0
 	for _, rows := range r.sel {
-		if len(rows) > 0 {
+		if len(*rows) > 0 {
 			to++
 		}
 	}
@@ -52,12 +72,15 @@ func (r *router) batch(ctx context.Context, b *cdc.Batch, c cdc.Chunk) error {
 	}
 	b.Retain(to - 1)
 	for s, rows := range r.sel {
-		if len(rows) == 0 {
+		if len(*rows) == 0 {
+			r.pool.put(rows)
 			continue
 		}
 		e := Envelope{Generation: r.gen, Input: r.input, Kind: KindBatch, Batch: b, Chunk: c}
-		if len(rows) < b.N {
-			e.Rows = rows
+		if len(*rows) < b.N {
+			e.Rows, e.rows = *rows, rows
+		} else {
+			r.pool.put(rows)
 		}
 		if err := r.ex.Send(ctx, s, e); err != nil {
 			return err // the generation ends; what is not released goes to the collector

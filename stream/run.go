@@ -14,7 +14,7 @@ import (
 // growing delay the next one goes on from the last complete checkpoint.
 func Run(ctx context.Context, o Options) error {
 	o.setDefaults()
-	r := &runner{o: o, pauses: map[cdc.TableID]*cdc.Error{}}
+	r := &runner{o: o, pauses: map[cdc.TableID]*cdc.Error{}, tried: map[string]bool{}}
 	delay := minDelay
 	for {
 		g := &generation{runner: r}
@@ -31,13 +31,16 @@ func Run(ctx context.Context, o Options) error {
 			delay = minDelay
 			o.Logger.Info("starting a new generation", "reason", err)
 			continue
-		case e != nil && e.Code.Class == cdc.TablePaused && e.Table != (cdc.TableID{}):
-			// The next generation goes on without the table.
+		case e != nil && e.Code.Class == cdc.TablePaused && e.Table != (cdc.TableID{}) && r.pauses[e.Table] == nil:
+			// The next generation goes on without the table, whatever was asked for so far.
 			r.pauses[e.Table] = e
+			for _, q := range g.requestsOf(e.Table) {
+				r.tried[q.Key] = true
+			}
 			o.Logger.Error("table paused", "table", e.Table, "code", e.Code.Name, "err", e, "remedy", e.Remedy())
 			o.Observer.restart(err, 0)
 			continue
-		case cdc.ClassOf(err) == cdc.Fatal || cdc.ClassOf(err) == cdc.Fenced || e != nil && e.Code.Class == cdc.TablePaused:
+		case cdc.ClassOf(err) == cdc.Fatal || cdc.ClassOf(err) == cdc.Fenced || e != nil && e.Code.Class == cdc.TablePaused && e.Table == (cdc.TableID{}):
 			return err
 		}
 		if g.completed {
@@ -66,6 +69,8 @@ type runner struct {
 	o Options
 	// pauses are tables that a generation found it could not go on with, until a record says so.
 	pauses map[cdc.TableID]*cdc.Error
+	// tried are the keys of requests that ended in such a pause.
+	tried map[string]bool
 }
 
 // errAgain ends a generation because the next one has something new to do at its start.

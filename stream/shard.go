@@ -26,6 +26,7 @@ type shard struct {
 	obs      *Observer
 	versions map[cdc.TableID]int // the definition that the log is at, here
 	ack      func(ack)
+	pool     *rowPool
 	spawn    func(func() error) // runs a function in the generation's group
 
 	stale []staleChunk
@@ -89,6 +90,7 @@ func (s *shard) run(ctx context.Context) error {
 }
 
 func (s *shard) batch(ctx context.Context, e *Envelope) error {
+	defer s.pool.put(e.rows)
 	if e.Input == inputLoad && e.Batch.Schema.Version != s.versions[e.Batch.Schema.Table] {
 		s.stale = append(s.stale, staleChunk{e.Batch.Schema.Table, e.Chunk})
 		e.Batch.Release()

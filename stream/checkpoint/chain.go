@@ -71,6 +71,9 @@ func Start(ctx context.Context, s *Store, now func() time.Time,
 		if again == nil || again.ID() != fence.ID() {
 			return nil, fencedBy(again, fence)
 		}
+		if marks, err = markers(ctx, named); err != nil { // as of now: another process may have committed meanwhile
+			return nil, err
+		}
 		if bad, err := s.lost(ctx, again, marks); err != nil {
 			return nil, err
 		} else if bad {

@@ -11,19 +11,21 @@ import (
 	"github.com/cdc2lake/cdc2lake/internal/objstore"
 )
 
-// Request is what a command asks of the pipeline: requests/reload/TABLE. A running process polls for it, a starting one
-// honours it, and it is deleted once it has been committed.
+// Request is what a command asks of the pipeline: requests/reload/TABLE/NONCE.json. A running process polls for it, a
+// starting one honours it, and it is deleted once it has been answered. Each has a name of its own, so that deleting one
+// never takes another one along that was made meanwhile.
 type Request struct {
 	Table  cdc.TableID `json:"table"`
 	Micros int64       `json:"micros"` // when it was made
-	ETag   string      `json:"-"`
+	Key    string      `json:"-"`      // tells requests apart
 }
 
 const reloadPrefix = "requests/reload/"
 
-func reloadKey(t cdc.TableID) string {
+// newReloadKey names a request.
+func newReloadKey(t cdc.TableID) string {
 	b, _ := t.MarshalText() //nolint:errcheck // never fails
-	return reloadPrefix + strings.ReplaceAll(string(b), "/", "%2F") + ".json"
+	return reloadPrefix + strings.ReplaceAll(string(b), "/", "%2F") + "/" + newNonce() + ".json"
 }
 
 // RequestReload asks the pipeline to load a table anew.
@@ -32,7 +34,7 @@ func (s *Store) RequestReload(ctx context.Context, t cdc.TableID) error {
 	if err != nil {
 		return err
 	}
-	if err := s.objs.Put(ctx, reloadKey(t), b); err != nil {
+	if err := s.objs.Put(ctx, newReloadKey(t), b); err != nil {
 		return storeErr(err)
 	}
 	return nil
@@ -45,7 +47,7 @@ func (s *Store) Reloads(ctx context.Context) ([]Request, error) {
 		if err != nil {
 			return nil, storeErr(err)
 		}
-		b, info, err := s.objs.Get(ctx, i.Key)
+		b, _, err := s.objs.Get(ctx, i.Key)
 		if err != nil {
 			if objstoreNotFound(err) {
 				continue
@@ -54,26 +56,18 @@ func (s *Store) Reloads(ctx context.Context) ([]Request, error) {
 		}
 		var r Request
 		if err := json.Unmarshal(b, &r); err != nil || r.Table == (cdc.TableID{}) {
-			return nil, corrupt(s.objs.Location(i.Key), "is not a reload request")
+			return nil, &cdc.Error{Code: cdc.CodeCorrupt, Msg: s.objs.Location(i.Key) + " is not a reload request",
+				Fix: "delete the object, and ask again with: cdc2lake reload DATABASE.TABLE"}
 		}
-		r.ETag = info.ETag
+		r.Key = i.Key
 		out = append(out, r)
 	}
 	return out, nil
 }
 
-// ReloadDone removes a request that has been committed. A newer request for the same table stays.
+// ReloadDone removes a request that has been answered. A newer request for the same table stays.
 func (s *Store) ReloadDone(ctx context.Context, r Request) error {
-	_, info, err := s.objs.Get(ctx, reloadKey(r.Table))
-	switch {
-	case objstoreNotFound(err):
-		return nil
-	case err != nil:
-		return storeErr(err)
-	case info.ETag != r.ETag:
-		return nil
-	}
-	if err := s.objs.Delete(ctx, reloadKey(r.Table)); err != nil {
+	if err := s.objs.Delete(ctx, r.Key); err != nil {
 		return storeErr(err)
 	}
 	return nil

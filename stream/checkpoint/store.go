@@ -48,6 +48,9 @@ func parseKey(key string) (ref, bool) {
 	return ref{epoch, num}, true
 }
 
+// maxTries bounds what is repeated at once because a store contradicts itself, or loses every answer.
+const maxTries = 10
+
 // list returns the names of all records, oldest first. Objects of other names are left alone.
 func (s *Store) list(ctx context.Context) ([]ref, error) {
 	var out []ref
@@ -81,7 +84,7 @@ func (s *Store) read(ctx context.Context, r ref) (*Record, error) {
 
 // Newest returns the newest record, or nil if the store is empty.
 func (s *Store) Newest(ctx context.Context) (*Record, error) {
-	for {
+	for range maxTries {
 		refs, err := s.list(ctx)
 		if err != nil || len(refs) == 0 {
 			return nil, err
@@ -95,6 +98,7 @@ func (s *Store) Newest(ctx context.Context) (*Record, error) {
 			return nil, ctx.Err()
 		}
 	}
+	return nil, &cdc.Error{Code: CodeStore, Msg: "the newest record is listed, but cannot be found"}
 }
 
 // All returns all records, oldest first.
@@ -123,7 +127,7 @@ func (s *Store) put(ctx context.Context, r *Record) (mine bool, err error) {
 	if err != nil {
 		return false, &cdc.Error{Code: cdc.CodeInternal, Msg: "encode checkpoint record", Err: err}
 	}
-	for {
+	for try := 1; ; try++ {
 		err := s.objs.PutIfAbsent(ctx, recordKey(r.Epoch, r.N), body)
 		switch {
 		case err == nil:
@@ -139,9 +143,13 @@ func (s *Store) put(ctx context.Context, r *Record) (mine bool, err error) {
 		if o != nil {
 			return o.Nonce == r.Nonce, nil
 		}
-		// Absent: the PUT may still land, or was deleted as too old; the same PUT again tells.
+		// Absent: the PUT may still land, or was deleted as too old; the same PUT again tells. If it does not, the next
+		// generation finds out what became of it.
 		if ctx.Err() != nil {
 			return false, ctx.Err()
+		}
+		if try == maxTries {
+			return false, storeErr(err)
 		}
 	}
 }

@@ -1,0 +1,104 @@
+package stream
+
+import (
+	"slices"
+	"time"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/stream/checkpoint"
+)
+
+// tableRequests joins what the source has with what the records say.
+func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.TableID]cdc.Entry) []cdc.TableRequest {
+	now := time.Now().UnixMicro()
+	var out []cdc.TableRequest
+	for i := range discovered {
+		d := &discovered[i]
+		req := cdc.TableRequest{Discovered: d}
+		reload := d.Err == nil && slices.ContainsFunc(g.requestsOf(d.Table), func(r checkpoint.Request) bool { return !g.tried[r.Key] })
+		if reload {
+			delete(g.pauses, d.Table)
+		}
+		e, known := entries[d.Table]
+		if known && e.ID.K == 0 && e.Paused != nil {
+			known = false // it was refused before it ever had data: it joins as new once it can
+		}
+		switch {
+		case known:
+			switch p := g.pauses[d.Table]; {
+			case reload:
+				e.Paused = nil
+			case e.Paused == nil && p != nil:
+				e.Paused = cdc.PauseOf(p, now)
+			case e.Paused == nil && d.Err != nil:
+				e.Paused = cdc.PauseOf(d.Err, now)
+			}
+			req.Entry = &e
+		case d.Err != nil || g.pauses[d.Table] != nil:
+			continue // never replicated, and cannot be
+		}
+		req.Reload = reload
+		out = append(out, req)
+	}
+	return out
+}
+
+// requestsOf returns the requests that concern a table.
+func (g *generation) requestsOf(t cdc.TableID) []checkpoint.Request {
+	var out []checkpoint.Request
+	for _, r := range g.requests {
+		if r.Table == t {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// adopt makes the coordinator's view of the tables.
+func (g *generation) adopt(discovered []cdc.Discovered, entries map[cdc.TableID]cdc.Entry, starts []cdc.TableStart) {
+	g.byID = map[cdc.TableID]*table{}
+	now := time.Now().UnixMicro()
+	for _, s := range starts {
+		t := &table{id: s.Table, schema: s.Schema, entry: s.Entry, load: s.Load, replace: s.Reload}
+		t.entry.Position, t.entry.Paused = s.Position, s.Paused
+		g.byID[s.Table] = t
+		g.tables = append(g.tables, t)
+	}
+	for _, d := range discovered { // refused by name: shown, and nothing else
+		err := d.Err
+		if p := g.pauses[d.Table]; err == nil {
+			err = p
+		}
+		if g.byID[d.Table] != nil || err == nil {
+			continue
+		}
+		t := &table{id: d.Table, entry: cdc.Entry{Paused: cdc.PauseOf(err, now)}, refused: d.Err != nil}
+		if old := entries[d.Table].Paused; old != nil && old.Code == t.entry.Paused.Code {
+			t.entry.Paused.Since = old.Since
+		}
+		g.byID[d.Table] = t
+		g.tables = append(g.tables, t)
+		g.o.Logger.Error("table refused", "table", d.Table, "code", err.Code.Name, "err", err, "remedy", err.Remedy())
+	}
+	for id, e := range entries { // gone from the source: kept in the records, so that its return is noticed
+		if g.byID[id] != nil || e.ID.K == 0 {
+			continue
+		}
+		if e.Paused == nil {
+			e.Paused = cdc.PauseOf(&cdc.Error{Code: CodeGone, Table: id, Msg: "the table is not in the source, or no longer selected"}, now)
+			g.o.Logger.Error("table paused", "table", id, "code", CodeGone.Name, "remedy", CodeGone.Remedy)
+		}
+		t := &table{id: id, entry: e}
+		g.byID[id] = t
+		g.tables = append(g.tables, t)
+	}
+	for _, t := range g.tables {
+		t.requests = g.requestsOf(t.id)
+	}
+	slices.SortFunc(g.tables, func(a, b *table) int {
+		if a.id.Less(b.id) {
+			return -1
+		}
+		return 1
+	})
+}

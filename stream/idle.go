@@ -1,0 +1,36 @@
+package stream
+
+import (
+	"context"
+	"time"
+
+	"github.com/cdc2lake/cdc2lake/stream/checkpoint"
+)
+
+// idle is a generation without a table that could go on: it records the tables' state and waits for a request.
+func (g *generation) idle(ctx, outer context.Context, m *commitDriver) error {
+	if len(g.tables) > 0 {
+		if _, err := m.decide(ctx, checkpoint.Decision{Tables: g.entries()}); err != nil {
+			return err
+		}
+		for _, t := range g.statuses() {
+			g.o.Observer.table(t)
+		}
+	}
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-outer.Done():
+			return errEnded
+		case v := <-g.events:
+			if _, ok := v.(looked); ok {
+				m.look.under = false
+			}
+		case <-ticker.C:
+			m.lookAround(ctx)
+		}
+	}
+}
