@@ -57,7 +57,8 @@ const (
 	RowFlagNoForeignKeyChecks = 2
 )
 
-// Event is an event that carries no rows. It and its slices are valid only during Handler.Event.
+// Event is an event that carries no rows. It and its slices are valid only during Handler.Event, and fields that name types
+// only for these.
 type Event struct {
 	Type      EventType
 	Flags     uint16
@@ -88,21 +89,23 @@ type Event struct {
 
 const headerSize = 19
 
-// header fills e from the event's first bytes and returns the length that it claims.
+// header fills e from the event's first bytes and returns the length that it claims. Fields of the types' own are left as
+// they were: parse sets those of the type.
 func (e *Event) header(ev []byte) uint32 {
-	*e = Event{
-		Timestamp: binary.LittleEndian.Uint32(ev),
-		Type:      EventType(ev[4]),
-		ServerID:  binary.LittleEndian.Uint32(ev[5:]),
-		End:       binary.LittleEndian.Uint32(ev[13:]),
-		Flags:     binary.LittleEndian.Uint16(ev[17:]),
-	}
+	_ = ev[headerSize-1]
+	e.Timestamp = binary.LittleEndian.Uint32(ev)
+	e.Type = EventType(ev[4])
+	e.ServerID = binary.LittleEndian.Uint32(ev[5:])
+	e.End = binary.LittleEndian.Uint32(ev[13:])
+	e.Flags = binary.LittleEndian.Uint16(ev[17:])
+	e.Nested = false
 	return binary.LittleEndian.Uint32(ev[9:])
 }
 
 // parse reads the type's own fields from Body.
 func (e *Event) parse() error {
 	b := e.Body
+	e.Table, e.RowFlags = cdc.TableID{}, 0
 	switch e.Type {
 	case QueryEvent:
 		return e.Query.parse(b)
@@ -137,6 +140,7 @@ func (e *Event) parse() error {
 
 // parseHeartbeatV2 reads type, length, value triples: 1 is the file's name, 2 the position, 0 the end.
 func (e *Event) parseHeartbeatV2(b []byte) error {
+	e.File, e.Position = nil, 0
 	for len(b) > 0 && b[0] != 0 {
 		typ := b[0]
 		n, k := lenenc(b[1:])

@@ -30,8 +30,8 @@ func (g *GTID) parse(b []byte) error {
 	if len(b) < 25 {
 		return errShortEvent
 	}
+	*g = GTID{GNO: int64(binary.LittleEndian.Uint64(b[17:]))}
 	copy(g.UUID[:], b[1:])
-	g.GNO = int64(binary.LittleEndian.Uint64(b[17:]))
 	if b = b[25:]; len(b) < 17+7 || b[0] != 2 {
 		return nil
 	}
@@ -54,6 +54,7 @@ func (g *GTID) parse(b []byte) error {
 // parseTagged reads a GTID_TAGGED_LOG_EVENT, a message of mysql::serialization: version, size, number of the last field
 // that must be understood, then fields as number and value in ascending order; absent ones have their defaults.
 func (g *GTID) parseTagged(b []byte) error {
+	*g = GTID{}
 	r := varReader{b: b}
 	r.uint() // version
 	r.uint() // size

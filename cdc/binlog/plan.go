@@ -195,7 +195,7 @@ func (o *op) bind(m *mapColumn, signs bool) error {
 	if o.code = want.signed; c.src.Unsigned {
 		o.code = want.unsigned
 	}
-	if signs && m.isNumber() && m.unsigned != c.src.Unsigned {
+	if signs && m.isNumber() && c.fam != famYear && m.unsigned != c.src.Unsigned {
 		return fmt.Errorf("unsigned is %t in the log", m.unsigned)
 	}
 	switch c.fam {

@@ -25,9 +25,8 @@ func (q *Query) parse(b []byte) error {
 	if len(b) < 13 {
 		return errShortEvent
 	}
-	q.ThreadID = binary.LittleEndian.Uint32(b)
+	*q = Query{ThreadID: binary.LittleEndian.Uint32(b), ErrorCode: binary.LittleEndian.Uint16(b[9:])}
 	db, vars := int(b[8]), int(binary.LittleEndian.Uint16(b[11:]))
-	q.ErrorCode = binary.LittleEndian.Uint16(b[9:])
 	b = b[13:]
 	if len(b) < vars+db+1 {
 		return errShortEvent

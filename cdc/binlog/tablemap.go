@@ -185,9 +185,10 @@ func (m *tableMap) optional(b []byte) error {
 	return nil
 }
 
+// isNumber reports whether the column has a bit in the signedness field; YEAR has one too, as an unsigned number (seen in 9.7).
 func (c *mapColumn) isNumber() bool {
 	switch c.typ {
-	case typeTiny, typeShort, typeInt24, typeLong, typeLongLong, typeNewDecimal, typeFloat, typeDouble:
+	case typeTiny, typeShort, typeInt24, typeLong, typeLongLong, typeNewDecimal, typeFloat, typeDouble, typeYear:
 		return true
 	}
 	return false
