@@ -288,7 +288,7 @@ func asMySQL(t testing.TB, db querier, s *cdc.Schema) map[string]string {
 		q := quoteName(c.Name)
 		switch c.Type.Kind {
 		case cdc.KindBinary:
-			q = "HEX(" + q + ")"
+			q = "HEX(CAST(" + q + " AS BINARY))"
 		case cdc.KindBool:
 			q += "+0"
 		case cdc.KindTimestamp, cdc.KindTimestampTZ:
