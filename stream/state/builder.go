@@ -155,7 +155,7 @@ func (b *Builder) install(ref runRef, w *runWriter, live int64, meta []byte) err
 	ref.seq = e.nextSeq
 	e.nextSeq++
 	st := tableState{exact: t.exact, since: ref.seq, live: live, meta: append([]byte{}, meta...)}
-	e.tables = map[cdc.TableID]tableEdit{t.id: {tableState: st}}
+	e.tables = map[cdc.TableID]tableState{t.id: st}
 	var r *run
 	if w != nil {
 		w.end()

@@ -54,22 +54,22 @@ func (s *Shard) Complete(k uint64, meta map[cdc.TableID][]byte) error {
 	if r != nil {
 		e.add = []runRef{r.runRef}
 	}
-	e.tables = map[cdc.TableID]tableEdit{}
+	e.tables = map[cdc.TableID]tableState{}
 	s.mu.Lock()
 	for id, b := range meta {
 		if t := s.tables[id]; t != nil {
 			st := t.st
 			st.meta = bytes.Clone(b)
-			e.tables[id] = tableEdit{tableState: st}
+			e.tables[id] = st
 		}
 	}
 	for _, p := range parts {
-		te := e.tables[p.t.id]
+		st := e.tables[p.t.id]
 		if p.o.cleared {
-			te.since, te.live = seq, 0
+			st.since, st.live = seq, 0
 		}
-		te.live += p.o.delta
-		e.tables[p.t.id] = te
+		st.live += p.o.delta
+		e.tables[p.t.id] = st
 	}
 	s.mu.Unlock()
 	if err := s.man.commit(e); err != nil {
@@ -81,8 +81,8 @@ func (s *Shard) Complete(k uint64, meta map[cdc.TableID][]byte) error {
 
 	s.install(nil, r, func() {
 		s.epochs = s.epochs[1:]
-		for id, te := range e.tables {
-			s.tables[id].st = te.tableState
+		for id, st := range e.tables {
+			s.tables[id].st = st
 		}
 		for _, p := range parts {
 			p.t.sealed = p.t.sealed[1:]

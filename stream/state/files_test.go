@@ -228,7 +228,7 @@ func TestManifestGrows(t *testing.T) {
 
 func FuzzManifest(f *testing.F) {
 	f.Add((&edit{k: 1, nextID: 2, nextSeq: 3, remove: []uint64{1}, add: []runRef{{id: 1, seq: 2, size: 3, sum: 4}}, drop: []cdc.TableID{ordersID},
-		tables: map[cdc.TableID]tableEdit{ordersID: {tableState: tableState{exact: true, meta: []byte("m")}}}}).encode(allGroups))
+		tables: map[cdc.TableID]tableState{ordersID: {exact: true, meta: []byte("m")}}}).encode(allGroups))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, g, err := decodeEdit(b)
 		if err != nil {

@@ -55,12 +55,7 @@ type edit struct {
 	remove  []uint64 // run ids
 	add     []runRef // put in their place by seq
 	drop    []cdc.TableID
-	tables  map[cdc.TableID]tableEdit
-}
-
-type tableEdit struct {
-	tableState
-	keepMeta bool // meta is as before
+	tables  map[cdc.TableID]tableState
 }
 
 func (c *catalog) apply(e *edit) {
@@ -87,20 +82,13 @@ next:
 		delete(c.tables, id)
 	}
 	for id, t := range e.tables {
-		if t.keepMeta {
-			t.meta = c.tables[id].meta
-		}
-		c.tables[id] = t.tableState
+		c.tables[id] = t
 	}
 }
 
 // whole is the edit that makes the catalog out of an empty one.
 func (c *catalog) whole() *edit {
-	e := &edit{k: c.k, nextID: c.nextID, nextSeq: c.nextSeq, add: c.runs, tables: make(map[cdc.TableID]tableEdit, len(c.tables))}
-	for id, t := range c.tables {
-		e.tables[id] = tableEdit{tableState: t}
-	}
-	return e
+	return &edit{k: c.k, nextID: c.nextID, nextSeq: c.nextSeq, add: c.runs, tables: c.tables}
 }
 
 func (e *edit) encode(groups cdc.GroupRange) []byte {
@@ -132,9 +120,8 @@ func (e *edit) encode(groups cdc.GroupRange) []byte {
 		b.bool(t.exact)
 		b.uint(t.since)
 		b.uint(uint64(t.live))
-		b.bool(t.keepMeta)
 		b.bool(t.meta != nil)
-		if !t.keepMeta && t.meta != nil {
+		if t.meta != nil {
 			b.bytes(t.meta)
 		}
 	}
@@ -155,12 +142,12 @@ func decodeEdit(p []byte) (e edit, groups cdc.GroupRange, err error) {
 		e.drop = append(e.drop, d.table())
 	}
 	n := d.count()
-	e.tables = make(map[cdc.TableID]tableEdit, n)
+	e.tables = make(map[cdc.TableID]tableState, n)
 	for range n {
 		id := d.table()
-		var t tableEdit
-		t.exact, t.since, t.live, t.keepMeta = d.bool(), d.uint(), int64(d.uint()), d.bool()
-		if has := d.bool(); has && !t.keepMeta {
+		var t tableState
+		t.exact, t.since, t.live = d.bool(), d.uint(), int64(d.uint())
+		if d.bool() {
 			t.meta = append([]byte{}, d.bytes()...)
 		}
 		e.tables[id] = t

@@ -235,29 +235,17 @@ func TestModel(t *testing.T) {
 				m.tables[id].Clear()
 				clear(m.open[id].rows)
 			},
-			"seal": func(t *rapid.T) {
-				m.k += uint64(rapid.IntRange(1, 3).Draw(t, "step"))
-				m.s.Seal(m.k)
-				m.sealed = append(m.sealed, struct {
-					k uint64
-					m modelShard
-				}{m.k, m.open.clone()})
-			},
+			"seal": func(t *rapid.T) { m.seal(t) },
 			"complete": func(t *rapid.T) {
 				if len(m.sealed) == 0 {
 					t.Skip("nothing sealed")
 				}
-				x := m.sealed[0]
-				m.sealed = m.sealed[1:]
-				metas := map[cdc.TableID][]byte{}
-				for id, tab := range x.m {
-					tab.meta = fmt.Sprintf("%s as of %d", id, x.k)
-					metas[id] = []byte(tab.meta)
-					x.m[id] = tab
-				}
-				m.complete = x.m
-				if err := m.s.Complete(x.k, metas); err != nil {
-					t.Fatal(err)
+				m.completeOldest(t)
+			},
+			"checkpoint": func(t *rapid.T) {
+				m.seal(t)
+				for len(m.sealed) > 0 {
+					m.completeOldest(t)
 				}
 			},
 			"merge": func(t *rapid.T) {
@@ -326,6 +314,30 @@ func TestModel(t *testing.T) {
 			},
 		})
 	})
+}
+
+func (m *machine) seal(t *rapid.T) {
+	m.k += uint64(rapid.IntRange(1, 3).Draw(t, "step"))
+	m.s.Seal(m.k)
+	m.sealed = append(m.sealed, struct {
+		k uint64
+		m modelShard
+	}{m.k, m.open.clone()})
+}
+
+func (m *machine) completeOldest(t *rapid.T) {
+	x := m.sealed[0]
+	m.sealed = m.sealed[1:]
+	metas := map[cdc.TableID][]byte{}
+	for id, tab := range x.m {
+		tab.meta = fmt.Sprintf("%s as of %d", id, x.k)
+		metas[id] = []byte(tab.meta)
+		x.m[id] = tab
+	}
+	m.complete = x.m
+	if err := m.s.Complete(x.k, metas); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // damage flips or cuts a file as a crash of the machine may, and starts again: the shard must come back fresh, or as of
