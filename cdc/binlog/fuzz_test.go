@@ -20,8 +20,9 @@ func FuzzEvents(f *testing.F) {
 		f.Add(event(TransactionPayloadEvent, payload(l.events[1:], 0), 4, false))
 	}
 	f.Add(event(GTIDTaggedEvent, []byte{2, 20, 22, 0, 2}, 4, false))
+	s, _ := NewSchema(shopTable(), TableOptions{})
+	format := newLog(false).events[0]
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, _ := NewSchema(shopTable(), TableOptions{})
 		h := &handlerFunc{batch: func(b *cdc.Batch) error {
 			checkBatch(t, b)
 			b.Release()
@@ -32,7 +33,7 @@ func FuzzEvents(f *testing.F) {
 		if _, err := d.Register(s, TableOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.Event(newLog(false).events[0]); err != nil {
+		if err := d.Event(format); err != nil {
 			t.Fatal(err)
 		}
 		for len(data) >= headerSize {
@@ -79,13 +80,13 @@ func FuzzImage(f *testing.F) {
 	f.Add(make([]byte, 300), uint8(0))
 	f.Add(append(make([]byte, 100), 0xff, 0x80, 0x7f), uint8(1))
 	f.Add([]byte{0xfe, 0xff, 0xff, 0x01, 1, 0, 0, 0}, uint8(2))
+	s, cerr := NewSchema(allTypes(), TableOptions{ZeroDates: ZeroDatesNull})
+	if cerr != nil {
+		f.Fatal(cerr)
+	}
 	f.Fuzz(func(t *testing.T, image []byte, kind uint8) {
 		if len(image) > 1<<16 {
 			return
-		}
-		s, cerr := NewSchema(allTypes(), TableOptions{ZeroDates: ZeroDatesNull})
-		if cerr != nil {
-			t.Fatal(cerr)
 		}
 		h := &handlerFunc{batch: func(b *cdc.Batch) error {
 			checkBatch(t, b)
@@ -120,11 +121,11 @@ func FuzzImage(f *testing.F) {
 func FuzzRow(f *testing.F) {
 	f.Add(make([]byte, 200))
 	f.Add(append([]byte{0, 0xf8, 0xff, 0xff, 0x07}, 1, 0, 0, 0))
+	s, cerr := NewSchema(allTypes(), TableOptions{ZeroDates: ZeroDatesNull})
+	if cerr != nil {
+		f.Fatal(cerr)
+	}
 	f.Fuzz(func(t *testing.T, row []byte) {
-		s, cerr := NewSchema(allTypes(), TableOptions{ZeroDates: ZeroDatesNull})
-		if cerr != nil {
-			t.Fatal(cerr)
-		}
 		d, err := NewRowDecoder(cdc.NewBatchPool(s), TableOptions{ZeroDates: ZeroDatesNull}, 1, func(b *cdc.Batch) error {
 			checkBatch(t, b)
 			b.Release()
