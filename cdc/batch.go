@@ -33,7 +33,7 @@ type Txn struct {
 }
 
 // Vec is one column's values in Arrow's layout: a value slot per row, and a validity bitmap (least significant bit first).
-// Only the buffers of the type's Layout are used. Slots of NULL rows hold zero values (and empty ranges).
+// Only the buffers of the type's Layout are used. The slot of a NULL row holds anything, but with LayoutBytes an empty range.
 type Vec struct {
 	Layout Layout
 	U8     []byte
@@ -103,7 +103,7 @@ func (b *Batch) Key(i int) Key {
 // Cap returns the number of rows that fit before Grow is needed.
 func (b *Batch) Cap() int { return b.cap }
 
-// Grow doubles the row capacity, up to MaxBatchRows. Buffers keep their rows; slots beyond N are zero.
+// Grow doubles the row capacity, up to MaxBatchRows. Buffers keep their rows.
 // Batches start small so that five hundred quiet tables do not hold five hundred full buffers.
 func (b *Batch) Grow() {
 	n := min(max(2*b.cap, 64), MaxBatchRows)
@@ -149,23 +149,11 @@ func (v *Vec) resize(n int) {
 	}
 }
 
-// reset empties the batch and zeroes what writers rely on to be zero: validity bits, and the value slots that a NULL
-// or a delete leaves untouched.
+// reset empties the batch. Validity bits are zeroed, value slots are not.
 func (b *Batch) reset() {
 	for i := range b.Cols {
 		v := &b.Cols[i]
 		clear(v.Valid)
-		if v.Nulls > 0 || b.hasDeletes() {
-			clear(v.U8[:min(b.N, len(v.U8))])
-			clear(v.I32[:min(b.N, len(v.I32))])
-			if v.Layout == LayoutI128 {
-				clear(v.I64[:2*b.N])
-			} else {
-				clear(v.I64[:min(b.N, len(v.I64))])
-			}
-			clear(v.F32[:min(b.N, len(v.F32))])
-			clear(v.F64[:min(b.N, len(v.F64))])
-		}
 		if cap(v.Data) > 4*MaxBatchBytes {
 			v.Data = nil // a giant row passed: its buffer is not kept for all the small ones
 		}
@@ -174,15 +162,6 @@ func (b *Batch) reset() {
 	}
 	b.N, b.Seq, b.Chunk = 0, 0, nil
 	b.Txns = b.Txns[:0]
-}
-
-func (b *Batch) hasDeletes() bool {
-	for _, o := range b.Ops[:b.N] {
-		if o == OpDelete {
-			return true
-		}
-	}
-	return false
 }
 
 // Bytes returns the memory that the batch's rows take, for flow control.

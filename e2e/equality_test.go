@@ -13,13 +13,13 @@ import (
 
 // matrix covers every pair of values of the axes: interval, parallelism, format, GTIDs, catalog, row metadata, warehouse.
 var matrix = []settings{
-	{"1s", 1, 2, true, "sqlite", "FULL", false},
-	{"1s", 4, 3, false, "sqlite", "MINIMAL", false},
-	{"10s", 4, 2, true, "postgres", "MINIMAL", false},
-	{"10s", 1, 3, false, "rest", "FULL", false},
-	{"1s", 4, 2, false, "rest", "FULL", true},
-	{"1s", 1, 3, true, "postgres", "FULL", true},
-	{"10s", 4, 3, true, "sqlite", "FULL", true},
+	{interval: "1s", parallelism: 1, format: 2, gtid: true, catalog: "sqlite", metadata: "FULL", file: false},
+	{interval: "1s", parallelism: 4, format: 3, gtid: false, catalog: "sqlite", metadata: "MINIMAL", file: false},
+	{interval: "10s", parallelism: 4, format: 2, gtid: true, catalog: "postgres", metadata: "MINIMAL", file: false},
+	{interval: "10s", parallelism: 1, format: 3, gtid: false, catalog: "rest", metadata: "FULL", file: false},
+	{interval: "1s", parallelism: 4, format: 2, gtid: false, catalog: "rest", metadata: "FULL", file: true},
+	{interval: "1s", parallelism: 1, format: 3, gtid: true, catalog: "postgres", metadata: "FULL", file: true},
+	{interval: "10s", parallelism: 4, format: 3, gtid: true, catalog: "sqlite", metadata: "FULL", file: true},
 }
 
 // TestEquality runs concurrent writers against every row of the matrix, from before the initial load on, kills the

@@ -53,6 +53,9 @@ type settings struct {
 	catalog     string // sqlite, postgres, rest
 	metadata    string // binlog_row_metadata
 	file        bool   // file:// warehouse instead of s3://
+	include     string // tables.include, instead of all
+	rules       string // tables.rules, instead of the default
+	pipeline    string // name, instead of e2e
 }
 
 // pipeline is a cdc2lake process with its configuration.
@@ -70,7 +73,8 @@ type pipeline struct {
 	uri  string // of the catalog
 	db   string
 
-	mysql *testenv.MySQLServer
+	mysql             *testenv.MySQLServer
+	warehouse, s3conf string
 }
 
 func newPipeline(t *testing.T, m *testenv.MySQLServer, db string, set settings) *pipeline {
@@ -101,13 +105,35 @@ func newPipeline(t *testing.T, m *testenv.MySQLServer, db string, set settings) 
 	default:
 		p.uri = p.dir + "/catalog.db"
 	}
+	p.warehouse, p.s3conf = warehouse, s3
+	p.configure()
+	if p.log, err = os.Create(filepath.Join(p.dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.end)
+	return p
+}
+
+// configure writes the configuration as p.set says.
+func (p *pipeline) configure() {
+	set, db, m := p.set, p.db, p.mysql
+	include, rules, name := set.include, set.rules, set.pipeline
+	if include == "" {
+		include = db + ".*"
+	}
+	if name == "" {
+		name = "e2e"
+	}
+	if rules == "" {
+		rules = fmt.Sprintf(`{match: "%s.plain", partition: ["bucket(4, id)"], target_file_size: 1MiB}`, db)
+	}
 	cfg := fmt.Sprintf(`version: 1
-pipeline: e2e
+pipeline: %s
 mysql: {host: %s, port: %d, user: %s, password: %s, load: {readers: 2, chunk_rows: 500}}
 tables:
-  include: ["%s.*"]
-  rules:
-    - {match: "%s.plain", partition: ["bucket(4, id)"], target_file_size: 1MiB}
+  include: ["%s"]
+  hash_salt: pepper
+  rules: [%s]
 iceberg:
   warehouse: %q
   format_version: %d
@@ -117,29 +143,57 @@ state: {dir: %q}
 runtime: {parallelism: %d}
 http: {listen: "127.0.0.1:%d"}
 log: {level: debug}
-`, m.Host(), m.Port(), testenv.CDCUser, testenv.CDCPassword, db, db, warehouse, set.format, set.catalog, p.uri, s3, set.interval, p.dir+"/state", set.parallelism, p.port)
+`, name, m.Host(), m.Port(), testenv.CDCUser, testenv.CDCPassword, include, rules, p.warehouse, set.format, set.catalog, p.uri, p.s3conf, set.interval, p.dir+"/state", set.parallelism, p.port)
 	p.cfg = filepath.Join(p.dir, "pipeline.yaml")
 	if err := os.WriteFile(p.cfg, []byte(cfg), 0o600); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	if p.log, err = os.Create(filepath.Join(p.dir, "log")); err != nil {
-		t.Fatal(err)
+}
+
+// end kills the process, and shows its log if the test failed.
+func (p *pipeline) end() {
+	p.kill()
+	p.log.Close() //nolint:errcheck // a log
+	if !p.t.Failed() {
+		return
 	}
-	t.Cleanup(func() {
-		p.kill()
-		p.log.Close() //nolint:errcheck // a log
-		if t.Failed() {
-			b, _ := os.ReadFile(p.log.Name()) //nolint:errcheck // shown as far as it can be
-			if keep := os.Getenv("CDC2LAKE_TEST_KEEP"); keep != "" {
-				os.WriteFile(filepath.Join(keep, strings.ReplaceAll(t.Name(), "/", "_")+".log"), b, 0o644) //nolint:errcheck // a help for people
-			}
-			if len(b) > 6000 {
-				b = append([]byte("…"), b[len(b)-6000:]...)
-			}
-			t.Logf("log of cdc2lake:\n%s", b)
+	b := p.logged()
+	if keep := os.Getenv("CDC2LAKE_TEST_KEEP"); keep != "" {
+		os.WriteFile(filepath.Join(keep, strings.ReplaceAll(p.t.Name(), "/", "_")+".log"), []byte(b), 0o644) //nolint:errcheck // a help for people
+	}
+	if len(b) > 6000 {
+		b = "…" + b[len(b)-6000:]
+	}
+	p.t.Logf("log of cdc2lake:\n%s", b)
+}
+
+// logged is what all processes of the pipeline have logged so far.
+func (p *pipeline) logged() string {
+	b, _ := os.ReadFile(p.log.Name()) //nolint:errcheck // as far as it can be read
+	return string(b)
+}
+
+// logs waits until the log contains the text.
+func (p *pipeline) logs(text string, within time.Duration) {
+	p.t.Helper()
+	for deadline := time.Now().Add(within); !strings.Contains(p.logged(), text); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("the log does not say %q after %s", text, within)
 		}
-	})
-	return p
+	}
+}
+
+// command runs another command of the program with the pipeline's configuration, and returns what it prints and its exit
+// status.
+func (p *pipeline) command(args ...string) (string, int) {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.t.Context(), p.bin, append(args, "--config", p.cfg)...)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		p.t.Fatalf("%v: %v", args, err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
 }
 
 func freePort(t *testing.T) int {

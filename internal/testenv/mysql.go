@@ -254,7 +254,9 @@ func (s *MySQLServer) query(ctx context.Context, db, sql string) ([][]string, er
 				return nil, err
 			}
 			if row[j] = "NULL"; !null {
-				if row[j], err = result.GetString(i, j); err != nil {
+				v, err := result.GetString(i, j)
+				row[j] = strings.Clone(v) // it aliases a buffer that Close gives to the next result
+				if err != nil {
 					return nil, err
 				}
 			}
