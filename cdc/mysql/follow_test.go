@@ -193,7 +193,9 @@ func loadBesideLog(t *testing.T, s *testenv.MySQLServer, seed uint64) {
 	for _, id := range ids {
 		p.sink.equal(s, id)
 	}
+	p.sink.mu.Lock()
 	t.Logf("%d rows seen, %d chunk rows skipped, %d barriers", p.sink.rowsSeen, p.sink.skipped, len(p.sink.checkpoints))
+	p.sink.mu.Unlock()
 	stopAsking()
 	<-asked
 	p.stop()
