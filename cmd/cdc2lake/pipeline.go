@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -14,6 +16,7 @@ import (
 	"github.com/cdc2lake/cdc2lake/cdc/binlog"
 	"github.com/cdc2lake/cdc2lake/cdc/mysql"
 	"github.com/cdc2lake/cdc2lake/cmd/cdc2lake/config"
+	"github.com/cdc2lake/cdc2lake/iceberg"
 	"github.com/cdc2lake/cdc2lake/internal/objstore"
 	"github.com/cdc2lake/cdc2lake/stream"
 	"github.com/cdc2lake/cdc2lake/stream/checkpoint"
@@ -144,7 +147,7 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err
 		return err
 	}
 	groups := slots(cfg)
-	sink, err := openSink(ctx, cfg, objs, len(groups), obs.log)
+	sink, err := awaitSink(ctx, cfg, objs, len(groups), obs)
 	if err != nil {
 		return err
 	}
@@ -163,6 +166,40 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err
 		QueueBytes: queueBytes(cfg, len(groups)), Readers: cfg.MySQL.Load.Readers,
 		Observer: obs.stream(), Logger: obs.log,
 	})
+}
+
+// A catalog that is away for a moment should not end a service that was just started; one that is away for longer is
+// more likely a mistake in the configuration, and somebody should be told.
+const (
+	sinkPatience = time.Minute
+	sinkDelay    = 2 * time.Second
+)
+
+// awaitSink opens the sink, and tries again for a while.
+func awaitSink(ctx context.Context, cfg *config.Config, objs *objstore.Client, slots int, obs *observation) (*iceberg.Sink, error) {
+	if cfg.Iceberg.Catalog.Type == "sqlite" {
+		path, err := cfg.Iceberg.Catalog.URI.Reveal()
+		if err != nil {
+			return nil, secretError("iceberg.catalog.uri", err)
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return nil, &cdc.Error{Code: config.CodeConfig, Msg: "iceberg.catalog.uri", Err: err, Fix: "name a directory that can be written"}
+		}
+	}
+	for since := time.Now(); ; {
+		sink, err := openSink(ctx, cfg, objs, slots, obs.log)
+		if err == nil || cdc.ClassOf(err) != cdc.Retryable || time.Since(since) > sinkPatience {
+			return sink, err
+		}
+		obs.health.NotReady(err.Error())
+		obs.metrics.Error(codeName(err), cdc.Retryable.String())
+		obs.log.Warn("cannot open the catalog, trying again", "err", err, "in", sinkDelay)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(sinkDelay):
+		}
+	}
 }
 
 // loadOrder sorts tables by the first pattern of mysql.load.order that matches, then by name.
