@@ -65,6 +65,11 @@ func (a *app) verify(ctx context.Context, cfg *config.Config, names []string, o 
 		return err
 	}
 	defer v.close()
+	if rec, err := v.records.Newest(ctx); err != nil {
+		return err
+	} else if rec == nil {
+		return &cdc.Error{Code: verify.CodeNotComparable, Msg: "the pipeline has never run: " + cfg.Checkpoints.Store + " holds no records", Fix: "start the service with cdc2lake run"}
+	}
 	if v.sink, err = openSink(ctx, cfg, v.objs, 1, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
