@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -50,6 +51,9 @@ func openSQLCatalog(ctx context.Context, c CatalogConfig, fs *storage) (*sqlCata
 		// synchronous=FULL: in WAL mode NORMAL may lose the last commits on power loss, and a lost commit is a rollback.
 		dsn := "file:" + strings.NewReplacer("?", "%3f", "#", "%23").Replace(p) +
 			"?_pragma=busy_timeout(15000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil { // SQLite makes the file, and not the folder of a new warehouse
+			return nil, configError("catalog uri: %w", err)
+		}
 		db, err = sql.Open("sqlite", dsn)
 		dialect, bind = sqlcat.SQLite, func(int) string { return "?" }
 		if err == nil {
