@@ -106,12 +106,57 @@ func newPipeline(t *testing.T, m *testenv.MySQLServer, db string, set settings) 
 		p.uri = p.dir + "/catalog.db"
 	}
 	p.warehouse, p.s3conf = warehouse, s3
+	if set.catalog == "rest" {
+		p.serveCatalog()
+	}
 	p.configure()
 	if p.log, err = os.Create(filepath.Join(p.dir, "log")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.end)
 	return p
+}
+
+// serveCatalog starts the REST catalog server, as a process of its own over a SQLite catalog.
+func (p *pipeline) serveCatalog() {
+	p.t.Helper()
+	port := freePort(p.t)
+	cfg := filepath.Join(p.dir, "catalog.yaml")
+	text := fmt.Sprintf("version: 1\npipeline: e2e\nmysql: {host: 127.0.0.1, user: nobody}\niceberg: {warehouse: %q, catalog: {type: sqlite, uri: %q}}\n%s", p.warehouse, p.uri, p.s3conf)
+	if err := os.WriteFile(cfg, []byte(text), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(p.dir, "catalog.log"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	cmd := exec.Command(p.bin, "catalog", "serve", "--config", cfg, "--listen", fmt.Sprintf("127.0.0.1:%d", port))
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() {
+		cmd.Process.Kill() //nolint:errcheck // it may be dead already
+		cmd.Wait()         //nolint:errcheck // killed
+		log.Close()        //nolint:errcheck // a log
+		if b, err := os.ReadFile(log.Name()); err == nil && p.t.Failed() {
+			p.t.Logf("log of the catalog server:\n%s", b)
+		}
+	})
+	p.uri = fmt.Sprintf("http://127.0.0.1:%d", port)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		res, err := http.Get(p.uri + "/v1/config")
+		if err == nil {
+			res.Body.Close() //nolint:errcheck // only its status is wanted
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("the catalog server does not answer: %v", err)
+		}
+	}
 }
 
 // configure writes the configuration as p.set says.
