@@ -197,6 +197,31 @@ func TestDropDuringMerge(t *testing.T) {
 	expect(t, tab, 0, 10, 2)
 }
 
+// Several puts of one key between two seals: the last one counts, whatever the sizes, and so whichever way they merge.
+func TestPutAgain(t *testing.T) {
+	for _, exact := range []bool{true, false} {
+		s := mustOpen(t, t.TempDir(), allGroups, true)
+		tab := s.Table(ordersID, exact)
+		for i, to := range []int{1000, 10, 1000, 700, 20, 3, 1} {
+			mustPut(tab, 0, to, uint32(i))
+		}
+		check := func() {
+			t.Helper()
+			expect(t, tab, 0, 1, 6)
+			expect(t, tab, 1, 3, 5)
+			expect(t, tab, 3, 20, 4)
+			expect(t, tab, 20, 700, 3)
+			expect(t, tab, 700, 1000, 2)
+			if tab.Len() != 1000 {
+				t.Error(tab.Len())
+			}
+		}
+		check()
+		checkpoint(t, s, tab)
+		check()
+	}
+}
+
 // Iterating keeps what it reads mapped.
 func TestIterateWhileMerging(t *testing.T) {
 	s := mustOpen(t, t.TempDir(), allGroups, true)
