@@ -14,6 +14,7 @@ FUZZTIME ?= 20s
 COUNT ?= 1
 TESTFLAGS ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)
@@ -24,7 +25,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/cdc2lake
-	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
+	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/ ./cmd/...
 
 .PHONY: servers
 servers: ## fetch MySQL and build the S3 server for tests and the demo, once
@@ -78,6 +79,10 @@ $(GOLANGCI):
 	@GOFLAGS= GOWORK=off GOBIN=$(@D)/tmp-$(GOLANGCI_VERSION) go install -trimpath \
 	  github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv $(@D)/tmp-$(GOLANGCI_VERSION)/golangci-lint $@ && rmdir $(@D)/tmp-$(GOLANGCI_VERSION)
+
+.PHONY: docs
+docs: ## write the generated pages: configuration, errors, metrics
+	UPDATE_DOCS=1 go test -count=1 ./internal/telemetry ./cmd/cdc2lake/...
 
 .PHONY: fmt
 fmt: ## gofmt
