@@ -1,10 +1,13 @@
 package restcatalog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +17,10 @@ import (
 	"github.com/apache/iceberg-go/catalog/catalogtest"
 	restcat "github.com/apache/iceberg-go/catalog/rest"
 	"github.com/apache/iceberg-go/table"
+
+	"github.com/cdc2lake/cdc2lake/iceberg"
+	"github.com/cdc2lake/cdc2lake/internal/objstore"
+	"github.com/cdc2lake/cdc2lake/internal/testenv"
 )
 
 // The suite that iceberg-go holds every catalog of its own to.
@@ -257,5 +264,33 @@ func TestCreateInAnyOrder(t *testing.T) {
 	e.must(err)
 	if got := e.load(id); !got.Schema().Equals(testSchema) || got.Location() != e.warehouse+"/n/d" {
 		t.Errorf("made %v", got.Metadata())
+	}
+}
+
+// Metadata goes through the one S3 client, whose credentials stay with the server.
+func TestS3Warehouse(t *testing.T) {
+	ctx := context.Background()
+	b := testenv.NeedS3(t)
+	objs, err := objstore.NewClient(objstore.Config{Endpoint: b.Endpoint, Region: b.Region, AccessKey: b.AccessKey, SecretKey: objstore.Secret(b.SecretKey)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer objs.Close()
+	e := &env{t: t, warehouse: "s3://" + b.Name + "/lake"}
+	e.cat, err = iceberg.OpenServedCatalog(ctx, iceberg.CatalogConfig{Type: "sqlite", URI: filepath.Join(t.TempDir(), "c.db"), Warehouse: e.warehouse}, objs)
+	e.must(err)
+	defer e.cat.Close()
+	e.srv = httptest.NewServer(New(Options{Catalog: e.cat}))
+	defer e.srv.Close()
+	e.client = e.newClient()
+	id := table.Identifier{"n", "t"}
+	tbl := e.create(id)
+	_, loc, err := e.client.CommitTable(ctx, id, expectHead(tbl), snapshot(tbl, 1))
+	e.must(err)
+	if !strings.HasPrefix(loc, e.warehouse+"/n/t-") || head(e.load(id)) != 1 {
+		t.Errorf("committed to %s, head %d", loc, head(e.load(id)))
+	}
+	if _, got := e.request("GET", "/v1/namespaces/n/tables/t", nil); bytes.Contains(got, []byte(b.SecretKey)) {
+		t.Error("the answer holds credentials")
 	}
 }
