@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +22,14 @@ import (
 // countingStore counts what a commit reads and writes.
 type countingStore struct {
 	Resolver
+	mu                   sync.Mutex // guards the counts
 	reads, writes, bytes int64
+}
+
+func (c *countingStore) count(what *int64, n int64) {
+	c.mu.Lock()
+	*what += n
+	c.mu.Unlock()
 }
 
 func (c *countingStore) Resolve(ctx context.Context, loc string) (objstore.Store, string, error) {
@@ -35,23 +43,23 @@ type countedStore struct {
 }
 
 func (s *countedStore) Get(ctx context.Context, key string) ([]byte, objstore.Info, error) {
-	s.c.reads++
+	s.c.count(&s.c.reads, 1)
 	return s.Store.Get(ctx, key)
 }
 
 func (s *countedStore) Open(ctx context.Context, key string) (objstore.File, error) {
-	s.c.reads++
+	s.c.count(&s.c.reads, 1)
 	return s.Store.Open(ctx, key)
 }
 
 func (s *countedStore) OpenSized(ctx context.Context, key string, size int64) (objstore.File, error) {
-	s.c.reads++
+	s.c.count(&s.c.reads, 1)
 	return s.Store.OpenSized(ctx, key, size)
 }
 
 func (s *countedStore) Put(ctx context.Context, key string, b []byte) error {
-	s.c.writes++
-	s.c.bytes += int64(len(b))
+	s.c.count(&s.c.writes, 1)
+	s.c.count(&s.c.bytes, int64(len(b)))
 	return s.Store.Put(ctx, key, b)
 }
 

@@ -41,7 +41,7 @@ func (b *build) addVectors(deleted []deletedFrom, next *cacheDelta) error {
 		if old, ok := next.base.vectors[path]; ok && !b.part.Replace {
 			have := next.base.bitmaps[path]
 			if have == nil {
-				if have, err = readVector(b.ctx, b.fs, old.entry.DataFile()); err != nil {
+				if have, err = readVector(b.ctx, b.fs, old.file); err != nil {
 					return err
 				}
 			}
@@ -106,10 +106,9 @@ func (b *build) replaceVectors(next *cacheDelta, manifest string, replaced map[s
 	}
 	g := next.group(iceberggo.ManifestContentDeletes, m.PartitionSpecID())
 	for _, e := range next.base.entries[manifest] {
-		f := e.DataFile()
-		if ref := f.ReferencedDataFile(); ref != nil && f.FileFormat() == iceberggo.PuffinFile && replaced[*ref] {
+		if e.ref != "" && replaced[e.ref] {
 			g.deleted = append(g.deleted, e)
-			b.sum.remove(f)
+			b.sum.remove(e.file)
 			continue
 		}
 		g.existing = append(g.existing, e)
@@ -208,18 +207,18 @@ type legacyDeletes struct {
 }
 
 type legacyFile struct {
-	entry iceberggo.ManifestEntry
+	entry *liveEntry
 	paths []string // data files it names
 }
 
-func loadLegacyDeletes(ctx context.Context, fs *storage, entries []iceberggo.ManifestEntry) (*legacyDeletes, error) {
+func loadLegacyDeletes(ctx context.Context, fs *storage, entries []*liveEntry) (*legacyDeletes, error) {
 	if len(entries) == 0 {
 		return nil, nil
 	}
 	l := &legacyDeletes{positions: map[string]*roaring.Bitmap{}}
 	for _, e := range entries {
 		one := map[string]*roaring.Bitmap{}
-		if err := readPositionDeletes(ctx, fs, e.DataFile(), one); err != nil {
+		if err := readPositionDeletes(ctx, fs, e.file, one); err != nil {
 			return nil, err
 		}
 		lf := legacyFile{entry: e}
@@ -249,7 +248,7 @@ func (b *build) dropLegacy(next *cacheDelta, fresh map[string]bool) error {
 			return !has && !fresh[p]
 		})
 		if covered {
-			drop[f.entry.DataFile().FilePath()] = true
+			drop[f.entry.file.FilePath()] = true
 		} else {
 			kept.files = append(kept.files, f)
 		}
@@ -259,15 +258,15 @@ func (b *build) dropLegacy(next *cacheDelta, fresh map[string]bool) error {
 	}
 	for _, m := range slices.Clone(next.manifests) {
 		entries := next.base.entries[m.FilePath()]
-		if !slices.ContainsFunc(entries, func(e iceberggo.ManifestEntry) bool { return drop[e.DataFile().FilePath()] }) {
+		if !slices.ContainsFunc(entries, func(e *liveEntry) bool { return drop[e.file.FilePath()] }) {
 			continue
 		}
 		next.take(m.FilePath())
 		g := next.group(iceberggo.ManifestContentDeletes, m.PartitionSpecID())
 		for _, e := range entries {
-			if drop[e.DataFile().FilePath()] {
+			if drop[e.file.FilePath()] {
 				g.deleted = append(g.deleted, e)
-				b.sum.remove(e.DataFile())
+				b.sum.remove(e.file)
 			} else {
 				g.existing = append(g.existing, e)
 			}
@@ -275,12 +274,12 @@ func (b *build) dropLegacy(next *cacheDelta, fresh map[string]bool) error {
 	}
 	// Entries of manifests that were rewritten for replaced vectors are in the groups already.
 	for _, g := range next.groups {
-		g.existing = slices.DeleteFunc(g.existing, func(e iceberggo.ManifestEntry) bool {
-			if !drop[e.DataFile().FilePath()] {
+		g.existing = slices.DeleteFunc(g.existing, func(e *liveEntry) bool {
+			if !drop[e.file.FilePath()] {
 				return false
 			}
 			g.deleted = append(g.deleted, e)
-			b.sum.remove(e.DataFile())
+			b.sum.remove(e.file)
 			return true
 		})
 	}

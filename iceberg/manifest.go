@@ -18,9 +18,9 @@ const (
 	// maxManifestBytes: a manifest of this size is left alone (Iceberg's own commit.manifest.target-size-bytes).
 	maxManifestBytes = 8 << 20
 	// minVectorEntries and vectorManifests bound manifests of deletion vectors. Replacing a vector rewrites the manifest
-	// that holds the old one, so these stay small; but there should not be very many either.
-	minVectorEntries = 32
-	vectorManifests  = 64
+	// that holds the old one, so these stay small; but readers want few.
+	minVectorEntries = 512
+	vectorManifests  = 32
 )
 
 // tier is the size class of a manifest with n live entries.
@@ -122,53 +122,114 @@ func (b *build) writeGroup(next *cacheDelta, k groupKey, g *group, limit int) er
 }
 
 func (b *build) writeManifest(next *cacheDelta, k groupKey, spec iceberggo.PartitionSpec, g *group) (iceberggo.ManifestFile, error) {
-	fail := func(err error) (iceberggo.ManifestFile, error) {
-		return nil, fmt.Errorf("manifest of %s: %w", identString(b.v.ident), err)
-	}
-	var buf bytes.Buffer
-	w, err := iceberggo.NewManifestWriter(b.meta.Version(), &buf, spec, b.schema, b.snapshot, iceberggo.WithManifestWriterContent(k.content))
-	if err != nil {
-		return fail(err)
-	}
-	var live []iceberggo.ManifestEntry
-	for _, f := range g.added {
-		if err := w.Add(iceberggo.NewManifestEntry(iceberggo.EntryStatusADDED, &b.snapshot, nil, nil, f)); err != nil {
-			return fail(err)
-		}
-		live = append(live, iceberggo.NewManifestEntry(iceberggo.EntryStatusADDED, &b.snapshot, &b.sequence, &b.sequence, f))
-	}
-	for _, e := range g.existing {
-		if err := w.Existing(e); err != nil {
-			return fail(err)
-		}
-		live = append(live, e)
-	}
-	for _, e := range g.deleted {
-		if err := w.Delete(e); err != nil {
-			return fail(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		return fail(err)
-	}
 	loc := fmt.Sprintf("%s/%s-m%d.avro", metadataFolder(b.meta), b.tag, b.nextFile)
 	b.nextFile++
-	m, err := w.ToManifestFile(loc, int64(buf.Len()))
-	if err != nil {
-		return fail(err)
+	write := b.encodeManifest
+	if !spec.IsUnpartitioned() {
+		write = b.encodePartitioned // iceberg-go's own writer, which summarises the partitions
 	}
-	if err := b.put(loc, buf.Bytes()); err != nil {
-		return nil, err
+	added := make([]*liveEntry, len(g.added))
+	for i, f := range g.added {
+		added[i] = newLiveEntry(iceberggo.NewManifestEntry(iceberggo.EntryStatusADDED, &b.snapshot, &b.sequence, &b.sequence, f), loc)
+	}
+	m, body, err := write(next, k, spec, added, g, loc)
+	if err == nil {
+		err = b.put(loc, body)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("manifest of %s: %w", identString(b.v.ident), err)
 	}
 	if k.content == iceberggo.ManifestContentDeletes && b.meta.Version() >= 3 {
-		next.entries[loc] = live
-		for _, e := range live {
-			if ref := e.DataFile().ReferencedDataFile(); ref != nil && e.DataFile().FileFormat() == iceberggo.PuffinFile {
-				next.vectors[*ref] = vectorRef{e, loc}
+		next.entries[loc] = append(added, g.existing...)
+		for _, e := range added {
+			if e.ref != "" {
+				next.vectors[e.ref] = e
 			}
 		}
 	}
 	return m, nil
+}
+
+// encodeManifest writes a manifest of an unpartitioned spec.
+func (b *build) encodeManifest(next *cacheDelta, k groupKey, spec iceberggo.PartitionSpec, added []*liveEntry, g *group, loc string) (iceberggo.ManifestFile, []byte, error) {
+	header, err := next.base.manifestHeader(headerKey{b.meta.Version(), k.content, spec.ID(), b.schema.ID}, len(b.part.Schemas) == 0, spec, b.schema)
+	if err != nil {
+		return nil, nil, err
+	}
+	var buf manifestBuffer
+	var rows [3]int64
+	minSeq := int64(-1)
+	add := func(status iceberggo.ManifestEntryStatus, entries []*liveEntry) error {
+		for _, e := range entries {
+			raw, err := e.encoded(spec, b.schema, b.meta.Version())
+			if err != nil {
+				return err
+			}
+			snapshot, seq, fileSeq := e.snapshot, e.seq, e.fileSeq
+			switch status {
+			case iceberggo.EntryStatusADDED:
+				seq, fileSeq = -1, -1 // inherited from the manifest list
+			case iceberggo.EntryStatusDELETED:
+				snapshot = b.snapshot
+			case iceberggo.EntryStatusEXISTING:
+				if minSeq < 0 || seq < minSeq {
+					minSeq = seq
+				}
+			}
+			if status != iceberggo.EntryStatusADDED && seq < 0 {
+				return fmt.Errorf("%s has no sequence number", e.file.FilePath())
+			}
+			buf.entry(status, snapshot, seq, fileSeq, raw)
+			rows[status] += e.rows
+		}
+		return nil
+	}
+	if err := add(iceberggo.EntryStatusADDED, added); err != nil {
+		return nil, nil, err
+	}
+	if err := add(iceberggo.EntryStatusEXISTING, g.existing); err != nil {
+		return nil, nil, err
+	}
+	if err := add(iceberggo.EntryStatusDELETED, g.deleted); err != nil {
+		return nil, nil, err
+	}
+	body, err := buf.bytes(header)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := iceberggo.NewManifestFile(b.meta.Version(), loc, int64(len(body)), k.spec, b.snapshot).Content(k.content).SequenceNum(-1, minSeq).
+		AddedFiles(int32(len(g.added))).ExistingFiles(int32(len(g.existing))).DeletedFiles(int32(len(g.deleted))).
+		AddedRows(rows[iceberggo.EntryStatusADDED]).ExistingRows(rows[iceberggo.EntryStatusEXISTING]).DeletedRows(rows[iceberggo.EntryStatusDELETED]).Build()
+	return m, body, nil
+}
+
+// encodePartitioned writes a manifest with iceberg-go.
+func (b *build) encodePartitioned(_ *cacheDelta, k groupKey, spec iceberggo.PartitionSpec, _ []*liveEntry, g *group, loc string) (iceberggo.ManifestFile, []byte, error) {
+	var buf bytes.Buffer
+	w, err := iceberggo.NewManifestWriter(b.meta.Version(), &buf, spec, b.schema, b.snapshot, iceberggo.WithManifestWriterContent(k.content))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range g.added {
+		if err := w.Add(iceberggo.NewManifestEntry(iceberggo.EntryStatusADDED, &b.snapshot, nil, nil, f)); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, e := range g.existing {
+		if err := w.Existing(e.ManifestEntry); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, e := range g.deleted {
+		if err := w.Delete(e.ManifestEntry); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, nil, err
+	}
+	m, err := w.ToManifestFile(loc, int64(buf.Len()))
+	return m, buf.Bytes(), err
 }
 
 // removeAll takes every file of the table out.
@@ -181,7 +242,7 @@ func (b *build) removeAll(next *cacheDelta) error {
 		g := next.group(m.ManifestContent(), m.PartitionSpecID())
 		g.deleted = append(g.deleted, entries...)
 		for _, e := range entries {
-			b.sum.remove(e.DataFile())
+			b.sum.remove(e.file)
 		}
 		next.take(m.FilePath())
 	}

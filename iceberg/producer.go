@@ -51,6 +51,7 @@ type build struct {
 	updates  []table.Update
 	tag      string // of file names
 	nextFile int
+	objects  []object
 	written  []string
 
 	sum summary
@@ -160,6 +161,9 @@ func (b *build) finish(parent *table.Snapshot, next *cacheDelta) (*built, error)
 	if err := b.put(loc, list.Bytes()); err != nil {
 		return nil, err
 	}
+	if err := b.flush(); err != nil {
+		return nil, err
+	}
 	// The list as readers see it, with the numbers that writing it has assigned.
 	if next.manifests, err = iceberggo.ReadManifestList(bytes.NewReader(list.Bytes())); err != nil {
 		return nil, fmt.Errorf("manifest list of %s: %w", identString(b.v.ident), err)
@@ -210,13 +214,33 @@ func (b *build) mainRef() table.Update {
 	return table.NewSetSnapshotRefUpdate(table.MainBranch, b.snapshot, table.BranchRef, refAge, snapAge, keep)
 }
 
-// put writes an object that only this attempt knows.
+// object is one to be written before the commit.
+type object struct {
+	loc  string
+	body []byte
+}
+
+// put takes an object that only this attempt knows. All are written together at the end: a round trip to the store takes longer
+// than everything else here.
 func (b *build) put(loc string, body []byte) error {
-	b.written = append(b.written, loc)
-	if err := b.fs.write(b.ctx, loc, body); err != nil {
-		return fmt.Errorf("write for %s: %w", identString(b.v.ident), err)
-	}
+	b.objects = append(b.objects, object{loc, body})
 	return nil
+}
+
+// parallelPuts bounds the objects of one commit that are written at the same time.
+const parallelPuts = 8
+
+// flush writes all objects.
+func (b *build) flush() error {
+	for _, o := range b.objects {
+		b.written = append(b.written, o.loc)
+	}
+	return each(b.ctx, parallelPuts, b.objects, func(ctx context.Context, o object) error {
+		if err := b.fs.write(ctx, o.loc, o.body); err != nil {
+			return fmt.Errorf("write for %s: %w", identString(b.v.ident), err)
+		}
+		return nil
+	})
 }
 
 // discard removes the objects of an attempt that certainly failed. What is left behind is found by Clean.

@@ -8,7 +8,7 @@ import (
 )
 
 // expireBatch: snapshots are expired this many at a time, since each time the definitions that markers refer to are gone through.
-const expireBatch = 20
+const expireBatch = 10
 
 // expire removes from the metadata the snapshots of main beyond the newest keep, and the definitions that only they refer
 // to: the metadata file is rewritten with every commit, so it has to stay small. Snapshots that a tag or another branch

@@ -36,7 +36,8 @@ type Options struct {
 	Naming Naming
 	// Tables are the tables' options by pattern.
 	Tables []TableOptions
-	// KeepSnapshots is how many snapshots of a table stay readable; default 100. The metadata file grows with it.
+	// KeepSnapshots is how many snapshots of a table stay readable; default 30. Every commit writes the metadata file anew,
+	// which grows with it: about 1 KiB and 40 microseconds of CPU a snapshot.
 	KeepSnapshots int
 	// Parallelism bounds the tables that are committed or caught up at the same time; default 8.
 	Parallelism int
@@ -54,7 +55,7 @@ type Options struct {
 }
 
 const (
-	defaultKeepSnapshots = 100
+	defaultKeepSnapshots = 30
 	minKeepSnapshots     = 10
 	defaultParallelism   = 8
 	defaultBackoff       = 100 * time.Millisecond

@@ -16,19 +16,51 @@ type snapshotCache struct {
 	snapshot  int64 // 0: the table has no snapshot
 	manifests []iceberggo.ManifestFile
 	// vectors holds the deletion vector of each data file that has one, by the data file's path.
-	vectors map[string]vectorRef
-	// entries holds the live entries of delete manifests that hold vectors, by manifest.
-	entries map[string][]iceberggo.ManifestEntry
+	vectors map[string]*liveEntry
+	// entries holds the live entries of delete manifests, where deletes are vectors, by manifest.
+	entries map[string][]*liveEntry
 	// bitmaps are the newest vectors' contents: rows deleted lately tend to have neighbours.
 	bitmaps map[string]*roaring.Bitmap
+	headers map[headerKey][]byte
 	// legacy are the position deletes of format 2 in a table of format 3; nil: there are none.
 	legacy *legacyDeletes
 }
 
-// vectorRef is a live deletion vector.
-type vectorRef struct {
-	entry    iceberggo.ManifestEntry
-	manifest string
+// liveEntry is an entry of a manifest, with what is needed to write it again: vectors are, whenever a neighbour is replaced.
+type liveEntry struct {
+	iceberggo.ManifestEntry
+	file                   iceberggo.DataFile
+	ref                    string // data file of a deletion vector; "" for everything else
+	manifest               string // that holds it
+	snapshot, seq, fileSeq int64
+	rows                   int64
+	raw                    []byte // as it stands in manifests; nil: not known
+}
+
+func newLiveEntry(e iceberggo.ManifestEntry, manifest string) *liveEntry {
+	f := e.DataFile()
+	l := &liveEntry{ManifestEntry: e, file: f, manifest: manifest, snapshot: e.SnapshotID(), seq: e.SequenceNum(), fileSeq: -1, rows: f.Count()}
+	if n := e.FileSequenceNum(); n != nil {
+		l.fileSeq = *n
+	}
+	if f.FileFormat() == iceberggo.PuffinFile {
+		if r := f.ReferencedDataFile(); r != nil {
+			l.ref = *r
+		}
+	}
+	return l
+}
+
+// encoded is the file as it stands in manifests.
+func (l *liveEntry) encoded(spec iceberggo.PartitionSpec, sc *iceberggo.Schema, version int) ([]byte, error) {
+	if l.raw != nil {
+		return l.raw, nil
+	}
+	b, err := encodeFile(l.file, spec, sc, version)
+	if err == nil && l.ref != "" {
+		l.raw = b
+	}
+	return b, err
 }
 
 // maxCachedBitmaps bounds snapshotCache.bitmaps in bytes.
@@ -36,7 +68,7 @@ const maxCachedBitmaps = 4 << 20
 
 // loadSnapshotCache reads what the producer needs of a snapshot.
 func loadSnapshotCache(ctx context.Context, fs *storage, meta table.Metadata, s *table.Snapshot) (*snapshotCache, error) {
-	c := &snapshotCache{vectors: map[string]vectorRef{}, entries: map[string][]iceberggo.ManifestEntry{}, bitmaps: map[string]*roaring.Bitmap{}}
+	c := &snapshotCache{vectors: map[string]*liveEntry{}, entries: map[string][]*liveEntry{}, bitmaps: map[string]*roaring.Bitmap{}}
 	if s == nil {
 		return c, nil
 	}
@@ -48,7 +80,7 @@ func loadSnapshotCache(ctx context.Context, fs *storage, meta table.Metadata, s 
 	if meta.Version() < 3 {
 		return c, nil
 	}
-	var legacy []iceberggo.ManifestEntry
+	var legacy []*liveEntry
 	for _, m := range c.manifests {
 		if m.ManifestContent() != iceberggo.ManifestContentDeletes {
 			continue
@@ -58,15 +90,14 @@ func loadSnapshotCache(ctx context.Context, fs *storage, meta table.Metadata, s 
 			return nil, err
 		}
 		for _, e := range entries {
-			f := e.DataFile()
-			switch ref := f.ReferencedDataFile(); {
-			case f.ContentType() == iceberggo.EntryContentPosDeletes && f.FileFormat() == iceberggo.PuffinFile && ref != nil:
-				if _, twice := c.vectors[*ref]; twice {
-					return nil, cdcErrorf(CodeDuplicateVector, "%s has two deletion vectors in snapshot %d", *ref, s.SnapshotID)
-				}
-				c.vectors[*ref] = vectorRef{e, m.FilePath()}
-			case f.ContentType() == iceberggo.EntryContentPosDeletes:
+			switch {
+			case e.file.ContentType() != iceberggo.EntryContentPosDeletes:
+			case e.ref == "":
 				legacy = append(legacy, e)
+			case c.vectors[e.ref] != nil:
+				return nil, cdcErrorf(CodeDuplicateVector, "%s has two deletion vectors in snapshot %d", e.ref, s.SnapshotID)
+			default:
+				c.vectors[e.ref] = e
 			}
 		}
 		c.entries[m.FilePath()] = entries
@@ -76,12 +107,16 @@ func loadSnapshotCache(ctx context.Context, fs *storage, meta table.Metadata, s 
 }
 
 // liveEntries reads the entries of a manifest that are not deleted.
-func liveEntries(ctx context.Context, fs *storage, m iceberggo.ManifestFile) ([]iceberggo.ManifestEntry, error) {
+func liveEntries(ctx context.Context, fs *storage, m iceberggo.ManifestFile) ([]*liveEntry, error) {
 	entries, err := m.FetchEntries(fs.bind(ctx), true)
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", m.FilePath(), err)
 	}
-	return entries, nil
+	out := make([]*liveEntry, len(entries))
+	for i, e := range entries {
+		out[i] = newLiveEntry(e, m.FilePath())
+	}
+	return out, nil
 }
 
 // groupKey tells manifests apart that cannot be merged.
@@ -93,8 +128,8 @@ type groupKey struct {
 // group collects what goes into new manifests of one kind.
 type group struct {
 	added    []iceberggo.DataFile
-	existing []iceberggo.ManifestEntry
-	deleted  []iceberggo.ManifestEntry
+	existing []*liveEntry
+	deleted  []*liveEntry
 }
 
 func (g *group) live() int { return len(g.added) + len(g.existing) }
@@ -106,17 +141,17 @@ type cacheDelta struct {
 	manifests []iceberggo.ManifestFile
 	groups    map[groupKey]*group
 	order     []groupKey
-	vectors   map[string]vectorRef // new, or moved to another manifest
-	lost      []string             // data files that have left, with their vectors
-	entries   map[string][]iceberggo.ManifestEntry
+	vectors   map[string]*liveEntry // new
+	lost      []string              // data files that have left, with their vectors
+	entries   map[string][]*liveEntry
 	gone      []string // delete manifests that are no longer in the list
 	bitmaps   map[string]*roaring.Bitmap
 	legacy    *legacyDeletes
 }
 
 func (c *snapshotCache) next(snapshot int64) *cacheDelta {
-	d := &cacheDelta{base: c, snapshot: snapshot, groups: map[groupKey]*group{}, vectors: map[string]vectorRef{},
-		entries: map[string][]iceberggo.ManifestEntry{}, bitmaps: map[string]*roaring.Bitmap{}, legacy: c.legacy}
+	d := &cacheDelta{base: c, snapshot: snapshot, groups: map[groupKey]*group{}, vectors: map[string]*liveEntry{},
+		entries: map[string][]*liveEntry{}, bitmaps: map[string]*roaring.Bitmap{}, legacy: c.legacy}
 	for _, m := range c.manifests {
 		// A manifest whose files are all deleted has told its snapshot so, and is of no use to later ones.
 		if m.HasAddedFiles() || m.HasExistingFiles() {
@@ -164,8 +199,11 @@ func (d *cacheDelta) apply() {
 	for p, v := range d.vectors {
 		c.vectors[p] = v
 	}
-	for p, e := range d.entries {
-		c.entries[p] = e
+	for loc, entries := range d.entries {
+		c.entries[loc] = entries
+		for _, e := range entries {
+			e.manifest = loc
+		}
 	}
 	size := uint64(0)
 	for _, b := range c.bitmaps {
