@@ -19,8 +19,8 @@ const (
 	maxManifestBytes = 8 << 20
 	// minVectorEntries and vectorManifests bound manifests of deletion vectors. Replacing a vector rewrites the manifest
 	// that holds the old one, so these stay small; but readers want few.
-	minVectorEntries = 512
-	vectorManifests  = 32
+	minVectorEntries = 384
+	vectorManifests  = 24
 )
 
 // tier is the size class of a manifest with n live entries.

@@ -1,0 +1,159 @@
+package iceberg
+
+import (
+	"context"
+	"testing"
+
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+func withSnapshot(id int64) table.ScanOption { return table.WithSnapshotID(id) }
+
+// ddl switches the pipe to a definition.
+func (p *pipe) ddl(change func(*cdc.Schema)) {
+	p.t.Helper()
+	s := *p.pool.Schema()
+	s.Columns = append([]cdc.Column{}, s.Columns...)
+	s.Version++
+	change(&s)
+	for _, w := range p.writers {
+		if err := w.Schema(context.Background(), cdc.SchemaChange{Schema: &s}); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	p.pool, p.schema = cdc.NewBatchPool(&s), &s
+}
+
+func drop(s *cdc.Schema, name string) {
+	i := s.Column(name)
+	s.Columns = append(append([]cdc.Column{}, s.Columns[:i]...), s.Columns[i+1:]...)
+}
+
+func TestColumnsComeAndGo(t *testing.T) {
+	formats(t, func(t *testing.T, format int) {
+		p := newPipe(t, withFormat(format))
+		p.start()
+		p.tx(map[int64]testRow{1: row(1, "a"), 2: row(2, "b"), 3: row(3, "c")})
+		p.checkpoint()
+		// A column comes, another goes and comes again with another meaning, all within one checkpoint with rows between.
+		p.ddl(func(s *cdc.Schema) {
+			s.Columns = append(s.Columns, cdc.Column{Name: "n", Type: cdc.Type{Kind: cdc.KindInt64}, Nullable: true})
+		})
+		p.tx(map[int64]testRow{1: {int32(10), "aa", int64(100)}})
+		p.ddl(func(s *cdc.Schema) { drop(s, "s") })
+		p.tx(map[int64]testRow{2: {int32(20), int64(200)}})
+		p.ddl(func(s *cdc.Schema) {
+			s.Columns = append(s.Columns, cdc.Column{Name: "s", Type: cdc.Type{Kind: cdc.KindString}, Nullable: true})
+		})
+		p.tx(map[int64]testRow{4: {int32(4), int64(400), "new"}})
+		p.checkpoint()
+		// The old s is gone, also from rows that had it.
+		p.model = map[int64]testRow{1: {int32(10), int64(100), nil}, 2: {int32(20), int64(200), nil}, 3: {int32(3), nil, nil}, 4: {int32(4), int64(400), "new"}}
+		p.check()
+		p.checkState()
+		if got := p.meta().LastColumnID(); got != 5 {
+			t.Fatalf("last column id %d", got)
+		}
+		p.reopen(false)
+		p.start()
+		p.check()
+		p.tx(map[int64]testRow{3: {int32(30), int64(300), "x"}})
+		p.checkpoint()
+		p.check()
+		p.checkState()
+	})
+}
+
+func TestDefaultsOfAddedColumns(t *testing.T) {
+	def := "7"
+	add := func(s *cdc.Schema) {
+		s.Columns = append(s.Columns, cdc.Column{Name: "d", Type: cdc.Type{Kind: cdc.KindInt32}, Initial: &def})
+	}
+	p := newPipe(t, withFormat(3))
+	p.start()
+	p.tx(map[int64]testRow{1: row(1, "a"), 2: row(2, "b")})
+	p.checkpoint()
+	p.ddl(add)
+	p.tx(map[int64]testRow{2: {int32(2), "bb", int32(9)}})
+	p.checkpoint()
+	p.model = map[int64]testRow{1: {int32(1), "a", int32(7)}, 2: {int32(2), "bb", int32(9)}}
+	p.check()
+
+	s := testSchema()
+	add(s)
+	if _, err := evolve(newSchema(testSchema()), 3, s, 2, nil, false); cdc.AsError(err) == nil || cdc.AsError(err).Code != CodeSchemaChange {
+		t.Fatalf("format 2 accepted a default: %v", err)
+	}
+}
+
+func TestSomebodyElsesColumnPausesTheTable(t *testing.T) {
+	p := newPipe(t, nil)
+	p.start()
+	p.tx(map[int64]testRow{1: row(1, "a")})
+	p.checkpoint()
+	p.foreign(func(tbl *table.Table) error {
+		tx := tbl.NewTransaction()
+		up := tx.UpdateSchema(true, false)
+		up.AddColumn([]string{"mine"}, icebergType(cdc.Type{Kind: cdc.KindString}), "", false, nil)
+		if err := up.Commit(); err != nil {
+			return err
+		}
+		_, err := tx.Commit(context.Background())
+		return err
+	})
+	st, err := p.tryStart(false)
+	if err != nil || st.Paused == nil || st.Paused.Code != CodeSchemaChange.Name {
+		t.Fatalf("%+v, %v", st.Paused, err)
+	}
+}
+
+func TestPartitionedTable(t *testing.T) {
+	formats(t, func(t *testing.T, format int) {
+		p := newPipe(t, func(o *Options) {
+			o.Tables = []TableOptions{{Pattern: "shop.*", FormatVersion: format, Partition: []string{"bucket(4, id)", "truncate(1, s)"}}}
+		})
+		p.start()
+		for i := range int64(12) {
+			p.tx(map[int64]testRow{i: row(int32(i), string(rune('a'+i%3))+"x/=%"), i / 2: row(int32(i), string(rune('a'+i%5))), 100 + i: {nil, nil}})
+			p.checkpoint()
+			p.check()
+		}
+		p.checkState()
+		p.reopen(false)
+		p.start()
+		p.checkState()
+		p.check()
+	})
+}
+
+func TestNames(t *testing.T) {
+	id := func(db, name string) cdc.TableID { return cdc.TableID{Database: db, Name: name} }
+	for _, c := range []struct {
+		n    Naming
+		t    cdc.TableID
+		want string
+	}{
+		{Naming{}, id("Shop", "Orders"), "shop.orders"},
+		{Naming{KeepCase: true}, id("Shop", "Orders"), "Shop.Orders"},
+		{Naming{Namespace: "lake.{database}", Table: "raw_{table}"}, id("shop", "orders"), "lake.shop.raw_orders"},
+		{Naming{Namespace: "all", Table: "{database}_{table}"}, id("shop", "orders"), "all.shop_orders"},
+		{Naming{}, id("a.b", "t"), ""},
+		{Naming{}, id("a", "x/y"), ""},
+		{Naming{}, id("a", " t"), ""},
+	} {
+		got, err := c.n.ident(c.t)
+		if (err != nil) != (c.want == "") || err == nil && identString(got) != c.want {
+			t.Errorf("%v of %v: %v, %v", c.n, c.t, got, err)
+		}
+	}
+	for _, pair := range [][2]cdc.TableID{{id("shop", "orders"), id("Shop", "ORDERS")}} {
+		if _, err := (Naming{KeepCase: true}).names(pair[:]); cdc.AsError(err) == nil || cdc.AsError(err).Code != CodeNameCollision {
+			t.Errorf("%v fall together: %v", pair, err)
+		}
+	}
+	if a, b := location("s3://b/w", []string{"n", "ä"}), location("s3://b/w", []string{"n", "ö"}); a == b {
+		t.Errorf("two tables in %s", a)
+	}
+}
