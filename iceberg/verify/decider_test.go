@@ -18,6 +18,7 @@ func TestDecider(t *testing.T) {
 		"missing":                   {[]string{"A-A", "A-A", "A-A", "A-A"}, "different"},
 		"not often enough":          {[]string{"AXA", "AXA", "AXA"}, "open"},
 		"always changing":           {[]string{"AXB", "BXC", "CXD", "DXE", "EXF", "FXG"}, "open"},
+		"back and forth":            {[]string{"AXB", "AXB", "AXB", "AXB", "AXB"}, "open"},
 		"never covered":             {[]string{"AXA!", "AXA!", "AXA!", "AXA!", "AXA!"}, "open"},
 		"once not covered":          {[]string{"AXA", "AXA", "AXA!", "AXA", "AXA"}, "open"},
 		"another row of the source": {[]string{"AXA", "AXA", "BXB", "BXB", "BXB"}, "open"},
