@@ -48,10 +48,11 @@ type framer struct {
 	r    io.Reader
 	rest []byte // bytes of an incomplete packet, left from the block before
 	seq  byte
+	part int // maxPart; less in tests
 	max  int
 }
 
-func newFramer(r io.Reader) *framer { return &framer{r: r, max: maxPacket} }
+func newFramer(r io.Reader) *framer { return &framer{r: r, part: maxPart, max: maxPacket} }
 
 // read fills buf (grown where a packet needs it) and returns the next block. The block's memory is buf's.
 // io.EOF means that the stream ended between packets.
@@ -95,7 +96,7 @@ func (f *framer) cut(buf []byte) (blk block, rest []byte, need int, err error) {
 	pos := 0
 	for len(buf)-pos >= 4 {
 		n := int(buf[pos]) | int(buf[pos+1])<<8 | int(buf[pos+2])<<16
-		if n == maxPart {
+		if n == f.part {
 			if pos > 0 {
 				break // hand on what stands before it first
 			}
@@ -133,7 +134,7 @@ func (f *framer) cutLong(buf []byte) (block, []byte, int, error) {
 		}
 		seq++
 		pos += 4 + n
-		if n < maxPart {
+		if n < f.part {
 			break
 		}
 	}
