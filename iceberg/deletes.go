@@ -215,10 +215,12 @@ func readPositionDeletes(ctx context.Context, fs *storage, f iceberggo.DataFile,
 			return cdcErrorf(CodeUnreadableFile, "position deletes %s have columns of other types", f.FilePath())
 		}
 		for left := rg.NumRows(); left > 0; {
-			n := min(left, chunk)
-			if err := readFull(n, func(off, n int64) (int64, int, error) {
-				return pr.ReadBatch(n, paths[off:], defs[off:], nil)
-			}); err != nil {
+			// Within one page: byte arrays point into it.
+			n, values, err := pr.ReadBatchInPage(min(left, chunk), paths, defs, nil)
+			if err == nil && (n == 0 || int64(values) != n) {
+				err = fmt.Errorf("file_path ends early or is null")
+			}
+			if err != nil {
 				return fail(err)
 			}
 			if err := readFull(n, func(off, n int64) (int64, int, error) {
