@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/internal/testenv"
 )
 
 // countSink takes batches and forgets them.
@@ -48,6 +49,7 @@ func (c *countSink) Progress(cdc.Boundary)                                      
 
 // TestMillionRows: a transaction of a million rows passes in bounded memory.
 func TestMillionRows(t *testing.T) {
+	testenv.Slow(t)
 	noLeaks(t)
 	s := server(t, nil)
 	ctx := timeout(t, 2*time.Minute)

@@ -128,7 +128,7 @@ func TestDDLUnderLoad(t *testing.T) {
 			writeRandomly(ctx, t, s, "d", rand.New(rand.NewPCG(seed, 5)), 300)
 			writers, stop := context.WithCancel(ctx)
 			defer stop()
-			wrote := make(chan struct{}, 3)
+			wrote, changed := make(chan struct{}, 2), make(chan struct{})
 			for i := range uint64(2) {
 				go func() {
 					defer func() { wrote <- struct{}{} }()
@@ -137,7 +137,7 @@ func TestDDLUnderLoad(t *testing.T) {
 			}
 			p, _ := startAll(t, newSource(t, config(s, "d")), true)
 			go func() {
-				defer func() { wrote <- struct{}{} }()
+				defer close(changed)
 				for n := 0; n < 40 && writers.Err() == nil; n++ {
 					table := keyShapes[n%len(keyShapes)].name
 					must(t, s.Exec(ctx, fmt.Sprintf("ALTER TABLE d.%s ADD COLUMN n%d INT NOT NULL DEFAULT %d", table, n, n)))
@@ -149,9 +149,9 @@ func TestDDLUnderLoad(t *testing.T) {
 			for _, id := range ids {
 				must(t, p.load(ctx, id, 2))
 			}
-			time.Sleep(500 * time.Millisecond) // some more changes beside the log alone
+			<-changed // some more changes come beside the log alone
 			stop()
-			for range 3 {
+			for range 2 {
 				<-wrote
 			}
 			p.catchUp(ctx)

@@ -73,16 +73,16 @@ func TestConnectionKilled(t *testing.T) {
 			s := server(t, vars)
 			ctx := timeout(t, 2*time.Minute)
 			p, id := fresh(t, s)
-			for i := range 12 {
+			for i := range 6 {
 				must(t, s.Exec(ctx, fmt.Sprintf("INSERT INTO d.t VALUES (%d, 'a')", i), fmt.Sprintf("UPDATE d.t SET v = 'b%d'", i)))
 				p.catchUp(ctx)
 				if n := killDumps(ctx, t, s); n == 0 {
 					t.Fatal("no connection to kill")
 				}
 				switch i {
-				case 4:
+				case 2:
 					must(t, s.Exec(ctx, "FLUSH BINARY LOGS"))
-				case 8:
+				case 4:
 					must(t, s.Restart(ctx))
 				}
 			}
