@@ -65,6 +65,9 @@ type plan struct {
 	table  *Table // nil for tables that are not selected
 	watch  cdc.TableID
 	failed bool // the table was given up on this map
+	// passed: the map came while the table's rows were passed over. It may be of a definition older than the table's, so it is
+	// looked at only when rows count again.
+	passed bool
 	ops    []op
 	full   []byte // bitmap with all columns set
 	keyEnd int    // ops up to here contain all key columns

@@ -24,7 +24,7 @@ func (d *Decoder) tableMap(e *Event, body []byte) error {
 	if d.lastID != id || p == nil {
 		p = d.plans[id]
 	}
-	if p != nil && bytes.Equal(p.body, body) {
+	if p != nil && !p.passed && bytes.Equal(p.body, body) {
 		d.lastID, d.last = id, p
 		return nil
 	}
@@ -38,7 +38,9 @@ func (d *Decoder) tableMap(e *Event, body []byte) error {
 	p = &plan{body: bytes.Clone(body)}
 	d.key = tableKey(d.key, database, table)
 	p.watch = d.watch[string(d.key)]
-	if t := d.tables[string(d.key)]; t != nil {
+	if t := d.tables[string(d.key)]; t != nil && t.Skip {
+		p.passed = true
+	} else if t != nil {
 		m, err := parseTableMap(body)
 		if err != nil {
 			return d.bad(e, err)

@@ -38,6 +38,10 @@ func compile(t *SourceTable, opts *TableOptions) (*cdc.Schema, []column, *cdc.Er
 			c.fam, _ = src.family()
 			continue
 		}
+		if src.Key > 0 && contains(opts.Hash, src.Name) {
+			// Under another salt every row would be a new one beside the old one.
+			return nil, nil, cdc.Errorf(CodeColumnOption, t.Table, "column %s belongs to the key and cannot be hashed", src.Name)
+		}
 		typ, err := c.resolve(opts)
 		if err != nil {
 			return nil, nil, err
