@@ -156,6 +156,9 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err
 	return stream.Run(ctx, stream.Options{
 		Source: observedSource{src, func(ds []cdc.Discovered) {
 			order(ds)
+			if len(ds) == 0 {
+				obs.log.Warn("no table is selected", "remedy", "correct tables.include and tables.exclude; the user sees only tables that it may SELECT from")
+			}
 			for _, d := range ds {
 				obs.board.update(d.Table, func(s *tableStatus) { s.Estimate = d.Rows })
 			}

@@ -32,8 +32,15 @@ func (c *Config) check(p *problems) {
 // bad reports a problem at a key.
 func (c *checker) bad(path, fix, format string, args ...any) {
 	line := c.lines[path]
-	if line == 0 { // a key that is missing: its section
+	if line == 0 {
 		line = c.lines[indexes.ReplaceAllString(path, "")]
+	}
+	for at := path; line == 0; line = c.lines[at] { // a key that is missing: its section
+		i := strings.LastIndexByte(at, '.')
+		if i < 0 {
+			break
+		}
+		at = at[:i]
 	}
 	c.p.add(line, path, fmt.Sprintf(format, args...), fix)
 }
