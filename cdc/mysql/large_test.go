@@ -181,4 +181,3 @@ func TestLargeRows(t *testing.T) {
 // headerOfRow is what an INSERT of (id, a, NULL) has around the bytes of a in a rows event: header, table id, flags, extra
 // data's length, columns, bitmap, nulls, id, the length of a, and the checksum.
 const headerOfRow = 19 + 6 + 2 + 2 + 1 + 1 + 1 + 4 + 4 + 4
-

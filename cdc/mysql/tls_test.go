@@ -123,4 +123,3 @@ func TestTLSFollow(t *testing.T) {
 	p.stop()
 	_ = src.Close()
 }
-
