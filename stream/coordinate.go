@@ -82,9 +82,9 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 			if time.Since(lastQueues) > time.Second {
 				lastQueues = time.Now()
 				g.reportQueues()
-				if !c.stopping {
-					m.lookAround(ctx)
-				}
+			}
+			if !c.stopping {
+				m.lookAround(ctx)
 			}
 		case v := <-g.events:
 			switch v := v.(type) {

@@ -101,6 +101,9 @@ func TestCoordinatorStopsAfterOneMoreCheckpoint(t *testing.T) {
 func TestCoordinatorGivesUpOnWhatCannotBe(t *testing.T) {
 	for name, lines := range map[string][][2]string{
 		"time-out":               {{"1000 tick", "trigger 1"}, {"11000 tick", "fail"}},
+		"a long transaction":     {{"1000 tick", "trigger 1"}, {"10000 rows 5", ""}, {"19000 rows 5", ""}, {"19001 barrier 1", ""}, {"29001 tick", "fail"}},
+		"a slow commit":          {{"1000 tick", "trigger 1"}, {"9000 barrier 1", ""}, {"9000 barrier 1", ""}, {"9000 ack 1 0", ""}, {"9000 ack 1 1", "commit 1, trigger 2"}, {"18999 rows 5", ""}, {"19000 tick", "fail"}},
+		"barrier of nothing":     {{"10 barrier 7", "fail"}},
 		"ack of nothing":         {{"10 ack 7 0", "fail"}},
 		"ack twice":              {{"1000 tick", "trigger 1"}, {"1001 ack 1 0", ""}, {"1002 ack 1 0", "fail"}},
 		"commit of an open one":  {{"1000 tick", "trigger 1"}, {"1001 committed 1", "fail"}},

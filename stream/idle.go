@@ -17,7 +17,7 @@ func (g *generation) idle(ctx, outer context.Context, m *commitDriver) error {
 			g.o.Observer.table(t)
 		}
 	}
-	ticker := time.NewTicker(time.Second)
+	ticker := time.NewTicker(g.o.lookEvery)
 	defer ticker.Stop()
 	for {
 		select {
