@@ -19,6 +19,10 @@ func (s *Source) Discover(ctx context.Context) ([]cdc.Discovered, error) {
 		return nil, err
 	}
 	defer cn.close()
+	// First of all, since tables that the user may not read would seem gone, and be paused for it.
+	if err := s.preflight(cn); err != nil {
+		return nil, err
+	}
 	return s.discover(ctx, cn)
 }
 

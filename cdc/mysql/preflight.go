@@ -47,7 +47,20 @@ func (s *Source) Check(ctx context.Context) ([]Finding, error) {
 	return append(out, checkTables(tables)...), nil
 }
 
-// fatal returns an error if a finding forbids to start.
+// preflight returns an error if the server's settings or the user's privileges forbid to start.
+func (s *Source) preflight(cn *conn) error {
+	findings, err := s.checkServer(cn)
+	if err != nil {
+		return err
+	}
+	grants, err := s.checkGrants(cn)
+	if err != nil {
+		return err
+	}
+	return fatalFinding(append(findings, grants...))
+}
+
+// fatalFinding returns an error if a finding forbids to start.
 func fatalFinding(fs []Finding) error {
 	for _, f := range fs {
 		if !f.OK && f.Fatal {

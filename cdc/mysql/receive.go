@@ -136,6 +136,7 @@ func (r *receiver) run(ctx context.Context, req dumpRequest) error {
 			}
 			return err
 		}
+		r.s.cfg.Observer.received(len(blk.data))
 		if !r.put(ctx, received{blk: blk}) {
 			return nil
 		}
@@ -167,15 +168,8 @@ func (p *patientReader) Read(b []byte) (int, error) {
 
 // startDump checks the server and the position (DESIGN 4) and asks for the log.
 func (s *Source) startDump(cn *conn, req *dumpRequest) (*started, error) {
-	findings, err := s.checkServer(cn)
+	err := s.preflight(cn)
 	if err != nil {
-		return nil, err
-	}
-	grants, err := s.checkGrants(cn)
-	if err != nil {
-		return nil, err
-	}
-	if err := fatalFinding(append(findings, grants...)); err != nil {
 		return nil, err
 	}
 	if req.gtids {
