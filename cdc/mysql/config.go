@@ -36,8 +36,9 @@ type Config struct {
 	Heartbeat time.Duration
 	Load      LoadConfig
 	// KeySeed seeds the hashes of keys; see cdc.Seed.
-	KeySeed uint64
-	Logger  *slog.Logger
+	KeySeed  uint64
+	Logger   *slog.Logger
+	Observer Observer
 }
 
 // LoadConfig says how initial loads read.

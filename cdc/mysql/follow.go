@@ -36,6 +36,7 @@ type follower struct {
 	ctx    context.Context
 	out    cdc.LogEmitter
 	log    *slog.Logger
+	obs    *Observer
 	dec    *binlog.Decoder
 	ddl    *ddlReader
 	tables map[cdc.TableID]*followed
@@ -73,7 +74,7 @@ func (s *Source) Follow(ctx context.Context, starts []cdc.Start, out cdc.LogEmit
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	f := &follower{s: s, ctx: ctx, out: out, log: s.cfg.Logger, tables: map[cdc.TableID]*followed{}}
+	f := &follower{s: s, ctx: ctx, out: out, log: s.cfg.Logger, obs: &s.cfg.Observer, tables: map[cdc.TableID]*followed{}}
 	if err := f.begin(starts); err != nil {
 		return err
 	}
@@ -82,8 +83,9 @@ func (s *Source) Follow(ctx context.Context, starts []cdc.Start, out cdc.LogEmit
 	err := f.run()
 	var down *downstreamError
 	if errors.As(err, &down) {
-		return down.error
+		err = down.error
 	}
+	f.obs.disconnected(err)
 	return err
 }
 
@@ -198,11 +200,14 @@ func (f *follower) run() error {
 	r := f.s.receive(f.ctx, f.request())
 	defer func() { r.stop() }()
 	in := r.out
+	defer f.obs.Meter.Stop()
 	for {
+		f.obs.Meter.Enter(cdc.Idle)
 		select {
 		case <-f.ctx.Done():
 			return context.Cause(f.ctx)
 		case x := <-in:
+			f.obs.Meter.Enter(cdc.Busy)
 			switch {
 			case x.started != nil:
 				f.connected(x.started)
@@ -223,6 +228,7 @@ func (f *follower) run() error {
 			}
 			r.stop()
 			in = nil
+			f.obs.disconnected(x.err)
 			d := f.wait.next()
 			f.log.Warn("the log is interrupted; reconnecting", "after", d, "error", x.err)
 			retry = time.NewTimer(d)
@@ -294,6 +300,7 @@ func (f *follower) connected(st *started) {
 	}
 	f.server = st.server
 	f.verify, f.fresh = st.verify, false
+	f.obs.connected()
 	f.ddl.lowerNames, f.ddl.timestampNull = st.lower, st.tsNull
 	f.at.reading = f.at.pos
 	if f.gtids == nil && st.verify {
@@ -381,7 +388,11 @@ func (f *follower) Batch(b *cdc.Batch) error {
 	f.seq++
 	b.Seq = f.seq
 	f.publish() // before the batch is visible to anybody who might wait for what it holds
-	return downstream(f.out.Batch(f.ctx, b))
+	// Nearly all of the time in the emitter, if it is long, is spent waiting for room in the queues.
+	f.obs.Meter.Enter(cdc.Blocked)
+	err := f.out.Batch(f.ctx, b)
+	f.obs.Meter.Enter(cdc.Busy)
+	return downstream(err)
 }
 
 // downstreamError marks an error of the emitter: reconnecting does not help.
