@@ -136,7 +136,6 @@ func (r *receiver) run(ctx context.Context, req dumpRequest) error {
 			}
 			return err
 		}
-		r.s.cfg.Observer.received(len(blk.data))
 		if !r.put(ctx, received{blk: blk}) {
 			return nil
 		}
