@@ -136,6 +136,7 @@ func (r *receiver) run(ctx context.Context, req dumpRequest) error {
 			}
 			return err
 		}
+		r.s.cfg.Observer.received(len(blk.data))
 		if !r.put(ctx, received{blk: blk}) {
 			return nil
 		}
@@ -172,7 +173,11 @@ func (s *Source) startDump(cn *conn, req *dumpRequest) (*started, error) {
 		return nil, err
 	}
 	if req.gtids {
+		wanted := req.verify
 		err = checkGTIDs(cn, req)
+		if wanted && !req.verify {
+			s.cfg.Logger.Warn("the server has purged the last transaction that the tables hold: that it is the same one cannot be verified", "gtid", req.last.String(), "server", cn.uuid)
+		}
 	} else {
 		err = checkFile(cn, req)
 	}
