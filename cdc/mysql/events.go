@@ -226,15 +226,16 @@ func (f *follower) unfinished() error {
 // last one when it is verified; otherwise those whose starts cover it.
 func (f *follower) decideSkips() error {
 	t := &f.txn
-	if f.gtids != nil {
-		if f.verify && t.id == f.last.id {
-			f.verify = false
-			if t.origin != f.last.micros {
-				return f.otherHistory()
-			}
+	switch {
+	case f.gtids != nil && f.verify && t.id == f.last.id:
+		f.verify = false
+		if t.origin != f.last.micros {
+			return f.otherHistory()
 		}
+		t.skipAll = true
+	case f.gtids != nil:
 		t.skipAll = f.gtids.contains(t.id)
-	} else {
+	default:
 		t.skipAll = t.start < f.at.pos
 		if f.verify {
 			if t.start != f.last.start || t.origin != f.last.micros {
@@ -395,8 +396,12 @@ func (f *follower) pauseTouched(why string) error {
 	return nil
 }
 
-// xaPrepare ends the first half of an XA transaction; its rows would have to wait for the second.
+// xaPrepare ends the first half of an XA transaction; its rows would have to wait for the second. The event starts with a
+// byte that says whether it is instead the end of XA COMMIT … ONE PHASE, which is a transaction as any other.
 func (f *follower) xaPrepare(e *binlog.Event) error {
+	if len(e.Body) > 0 && e.Body[0] == 1 {
+		return f.endTxn(e)
+	}
 	var ids []cdc.TableID
 	for _, t := range f.dec.Touched() {
 		ids = append(ids, t.Schema().Table)
@@ -427,13 +432,17 @@ func (f *follower) rotate(e *binlog.Event) error {
 	return nil
 }
 
-// heartbeat says where the server stands when it has nothing to send.
+// heartbeat says where the server stands when it has nothing to send. Two at one place mean that it stands at the log's end;
+// while it steps over transactions that we have, it sends some too, at places that move.
 func (f *follower) heartbeat(e *binlog.Event) error {
 	if f.txn.open {
 		return nil
 	}
-	if f.verify && f.gtids != nil && e.Position > 0 && f.fresh {
-		return cdc.Errorf(codeHistory, cdc.TableID{}, "the server did not send the last transaction that the tables hold (%s) again", f.lastLabel())
+	if f.verify && e.Position > 0 {
+		if f.idle.pos == e.Position && f.idle.file == string(e.File) {
+			return cdc.Errorf(codeHistory, cdc.TableID{}, "the server did not send the last transaction that the tables hold (%s) again", f.lastLabel())
+		}
+		f.idle = logPos{file: string(e.File), pos: e.Position}
 	}
 	if f.gtids != nil && string(e.File) == f.at.file && e.Position > f.at.pos {
 		f.at.pos, f.at.reading = e.Position, e.Position

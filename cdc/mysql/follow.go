@@ -51,6 +51,7 @@ type follower struct {
 	last   lastTxn
 	// verify says that the last transaction was asked for again and has not come; fresh that others came meanwhile.
 	verify, fresh bool
+	idle          logPos // of the last heartbeat while verify is set
 
 	txn    txnState
 	seq    uint64
@@ -299,7 +300,7 @@ func (f *follower) connected(st *started) {
 		f.at = logPos{} // other files
 	}
 	f.server = st.server
-	f.verify, f.fresh = st.verify, false
+	f.verify, f.fresh, f.idle = st.verify, false, logPos{}
 	f.obs.connected()
 	f.ddl.lowerNames, f.ddl.timestampNull = st.lower, st.tsNull
 	f.at.reading = f.at.pos

@@ -1,0 +1,108 @@
+package mysql
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/binlog"
+	"github.com/cdc2lake/cdc2lake/internal/testenv"
+)
+
+// TestIdleProgress: after a restart on a silent server, the last transaction is verified and progress reported.
+func TestIdleProgress(t *testing.T) {
+	db := testenv.NeedMySQL(t)
+	noLeaks(t)
+	ctx := timeout(t, time.Minute)
+	db.Exec("CREATE TABLE t (id INT PRIMARY KEY)")
+	src := newSource(t, config(db.MySQLServer, db.Name))
+	p, _ := startAll(t, src, false)
+	p.sink.keep = true
+	db.Exec("INSERT INTO t VALUES (1)")
+	p.catchUp(ctx)
+	at := p.sink.at.Position
+	p.stop()
+	q := resume(t, p, src)
+	q.sink.await(ctx, "progress without a barrier", func() bool { return q.sink.at.Position != "" })
+	if c, err := src.Compare(q.sink.at.Position, at); c != 0 || err != nil || q.sink.barriers > 0 {
+		t.Fatalf("%s after %s: %d %v", q.sink.at.Position, at, c, err)
+	}
+	q.stop()
+	_ = src.Close()
+}
+
+// TestSilentHistory: a server that stands at its log's end and has not sent the last transaction again does not have it. One
+// that steps over other transactions is given time.
+func TestSilentHistory(t *testing.T) {
+	for _, gtids := range []bool{true, false} {
+		sink := &mapSink{due: make(chan uint64, 1)}
+		f := &follower{out: sink, verify: true, fresh: true}
+		if gtids {
+			f.gtids = newGTIDTracker(mustSet(t, ""), &newDelivered().mu)
+		}
+		beat := func(file string, pos uint64) error {
+			return f.Event(&binlog.Event{Type: binlog.HeartbeatV2Event, Flags: binlog.FlagArtificial, File: []byte(file), Position: pos})
+		}
+		for i := range uint64(5) {
+			must(t, beat("binlog.000001", 100+i))
+			must(t, beat("binlog.000002", 100+i))
+		}
+		must(t, beat("binlog.000002", 900))
+		wantCode(t, beat("binlog.000002", 900), codeHistory, "did not send")
+		f.verify = false
+		must(t, beat("binlog.000002", 900))
+	}
+}
+
+// TestXA: one phase is a transaction as any other; two phases stop the tables that they change, and no others.
+func TestXA(t *testing.T) {
+	db := testenv.NeedMySQL(t)
+	noLeaks(t)
+	ctx := timeout(t, time.Minute)
+	db.Exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE o (id INT PRIMARY KEY)", "CREATE DATABASE IF NOT EXISTS other_xa", "CREATE TABLE IF NOT EXISTS other_xa.t (id INT PRIMARY KEY)")
+	src := newSource(t, config(db.MySQLServer, db.Name))
+	p, _ := startAll(t, src, false)
+	tt, o := cdc.TableID{Database: db.Name, Name: "t"}, cdc.TableID{Database: db.Name, Name: "o"}
+	for i, compression := range []string{"OFF", "ON"} {
+		x := fmt.Sprintf("'%s%d'", db.Name, i)
+		db.Exec("SET SESSION binlog_transaction_compression = "+compression,
+			"XA START "+x, fmt.Sprintf("INSERT INTO t VALUES (%d, 1), (%d, 1)", 10*i, 10*i+1), fmt.Sprintf("INSERT INTO o VALUES (%d)", i), "XA END "+x, "XA COMMIT "+x+" ONE PHASE",
+			"XA START "+x, "INSERT INTO t VALUES (99, 1)", "XA END "+x, "XA ROLLBACK "+x,
+			fmt.Sprintf("UPDATE t SET v = 2 WHERE id = %d", 10*i),
+			// Two phases of a table that is not selected.
+			"XA START "+x, fmt.Sprintf("INSERT INTO other_xa.t VALUES (%d)", i), "XA END "+x, "XA PREPARE "+x, "XA COMMIT "+x)
+		p.catchUp(ctx)
+		p.sink.equal(db.MySQLServer, tt)
+		p.sink.equal(db.MySQLServer, o)
+	}
+	x := "'" + db.Name + "'"
+	db.Exec("XA START "+x, "INSERT INTO t VALUES (50, 1)", "XA END "+x, "XA PREPARE "+x, "XA ROLLBACK "+x, "INSERT INTO o VALUES (7)", "DROP DATABASE other_xa")
+	p.catchUp(ctx)
+	p.sink.equal(db.MySQLServer, o)
+	wantCode(t, p.sink.tables[tt].paused, codeXA, "XA")
+	p.stop()
+	_ = src.Close()
+}
+
+// TestVerifiedLate: another server may have our last transaction behind others that we lack, even right behind a run that
+// ends just before it; it is still not delivered again.
+func TestVerifiedLate(t *testing.T) {
+	const sid = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+	last, err := parseGTID(sid + ":105")
+	must(t, err)
+	f := &follower{verify: true, last: lastTxn{id: last, known: true, micros: 7}, gtids: newGTIDTracker(mustSet(t, sid+":1-100:105"), &newDelivered().mu)}
+	for gno := int64(101); gno <= 106; gno++ {
+		f.txn = txnState{id: gtid{sid: last.sid, gno: gno}, origin: 7}
+		must(t, f.decideSkips())
+		if f.txn.skipAll != (gno == 105) {
+			t.Fatalf("skip of %d: %t", gno, f.txn.skipAll)
+		}
+		if !f.txn.skipAll {
+			f.gtids.add(f.txn.id)
+		}
+	}
+	if got := f.gtids.text(); f.verify || got != sid+":1-106" {
+		t.Fatal(got)
+	}
+}
