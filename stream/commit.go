@@ -44,9 +44,9 @@ func (m *commitDriver) commit(ctx context.Context, p *pending, stopping bool) er
 	m.spawn(func() error {
 		t0 := time.Now()
 		v := committed{k: p.k, stats: stats, tables: tables}
-		v.stats.ID, v.err = m.decide(ctx, d)
-		v.stats.Commit = time.Since(t0)
-		v.stats.Total = time.Since(p.triggered)
+		v.stats.ID, v.stats.Done, v.err = m.decide(ctx, d)
+		v.stats.Commit = v.stats.Done.Sub(t0)
+		v.stats.Total = v.stats.Done.Sub(p.triggered)
 		m.post(v)
 		return nil
 	})
@@ -56,39 +56,43 @@ func (m *commitDriver) commit(ctx context.Context, p *pending, stopping bool) er
 // post2 posts from the coordinator's own goroutine, which must not wait for itself.
 func (m *commitDriver) post2(v any) { m.spawn(func() error { m.post(v); return nil }) }
 
-// decide writes the record and commits its parts (steps 8 and 9).
-func (m *commitDriver) decide(ctx context.Context, d checkpoint.Decision) (cdc.CheckpointID, error) {
+// decide writes the record and commits its parts (steps 8 and 9). It returns when that was done: what follows may take longer.
+func (m *commitDriver) decide(ctx context.Context, d checkpoint.Decision) (cdc.CheckpointID, time.Time, error) {
 	g := m.g
+	meter := g.o.Observer.meter("committer", -1)
+	meter.Enter(cdc.Busy)
+	defer meter.Enter(cdc.Idle)
 	rec, err := g.chain.Decide(ctx, d)
 	if err != nil {
-		return cdc.CheckpointID{}, fmt.Errorf("decide: %w", err)
+		return cdc.CheckpointID{}, time.Time{}, fmt.Errorf("decide: %w", err)
 	}
 	if len(d.Parts) > 0 {
 		outcomes, err := g.o.Sink.Commit(ctx, g.chain.Generation(), rec.ID(), d.Parts)
 		if err != nil {
-			return cdc.CheckpointID{}, fmt.Errorf("commit checkpoint %d: %w", rec.N, err)
+			return cdc.CheckpointID{}, time.Time{}, fmt.Errorf("commit checkpoint %d: %w", rec.N, err)
 		}
 		for t := range d.Parts {
 			if outcomes[t] == cdc.Void {
-				return cdc.CheckpointID{}, &cdc.Error{Code: CodeMoved, Table: t, Msg: fmt.Sprintf("its part of checkpoint %d is void", rec.N)}
+				return cdc.CheckpointID{}, time.Time{}, &cdc.Error{Code: CodeMoved, Table: t, Msg: fmt.Sprintf("its part of checkpoint %d is void", rec.N)}
 			}
 		}
 	}
+	done := time.Now()
 	// What follows is housekeeping: it is tried again with the next checkpoint.
 	if err := m.answer(ctx, d); err != nil {
 		if err := m.tolerate("removing answered requests", err); err != nil {
-			return cdc.CheckpointID{}, err
+			return cdc.CheckpointID{}, time.Time{}, err
 		}
 	}
 	if time.Since(m.lastPrune) > pruneEvery {
 		m.lastPrune = time.Now()
 		if err := m.prune(ctx); err != nil {
 			if err := m.tolerate("deleting old records", err); err != nil {
-				return cdc.CheckpointID{}, err
+				return cdc.CheckpointID{}, time.Time{}, err
 			}
 		}
 	}
-	return rec.ID(), nil
+	return rec.ID(), done, nil
 }
 
 // tolerate logs an error that another attempt may mend; others are returned.

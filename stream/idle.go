@@ -10,7 +10,7 @@ import (
 // idle is a generation without a table that could go on: it records the tables' state and waits for a request.
 func (g *generation) idle(ctx, outer context.Context, m *commitDriver) error {
 	if len(g.tables) > 0 {
-		if _, err := m.decide(ctx, checkpoint.Decision{Tables: g.entries()}); err != nil {
+		if _, _, err := m.decide(ctx, checkpoint.Decision{Tables: g.entries()}); err != nil {
 			return err
 		}
 		for _, t := range g.statuses() {

@@ -86,14 +86,18 @@ func (l *loads) run(ctx context.Context) error {
 		return nil
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	for range l.readers {
+	for i := range l.readers {
+		meter := l.obs.meter("load", i)
 		g.Go(func() error {
+			defer meter.Stop()
 			for {
+				meter.Enter(cdc.Idle)
 				j, err := l.next(ctx)
 				if err != nil {
 					return err
 				}
-				if err := j(ctx); err != nil {
+				meter.Enter(cdc.Busy)
+				if err := j(ctx, meter); err != nil {
 					return err
 				}
 			}
@@ -103,7 +107,7 @@ func (l *loads) run(ctx context.Context) error {
 }
 
 // next waits for work: a chunk to read, a chunk to plan, or the end of a table to note.
-func (l *loads) next(ctx context.Context) (func(context.Context) error, error) {
+func (l *loads) next(ctx context.Context) (func(context.Context, *cdc.Meter) error, error) {
 	for {
 		l.mu.Lock()
 		for _, id := range l.order {
@@ -116,17 +120,17 @@ func (l *loads) next(ctx context.Context) (func(context.Context) error, error) {
 				t.waiting = t.waiting[1:]
 				t.reading[c] = &attempt{start: l.log.seq.Load()} // not later than the start that its first batch will tell
 				l.mu.Unlock()
-				return func(ctx context.Context) error { return l.read(ctx, id, c) }, nil
+				return func(ctx context.Context, m *cdc.Meter) error { return l.read(ctx, id, c, m) }, nil
 			}
 			if !t.state.Planned && !t.planning {
 				t.planning = true
 				l.mu.Unlock()
-				return func(ctx context.Context) error { return l.plan(ctx, id) }, nil
+				return func(ctx context.Context, _ *cdc.Meter) error { return l.plan(ctx, id) }, nil
 			}
 			if t.state.Planned && len(t.state.Open) == 0 && !t.ending {
 				t.ending = true
 				l.mu.Unlock()
-				return func(ctx context.Context) error { return l.end(ctx, id) }, nil
+				return func(ctx context.Context, _ *cdc.Meter) error { return l.end(ctx, id) }, nil
 			}
 		}
 		wake := l.wake
@@ -212,7 +216,7 @@ const (
 )
 
 // read reads one chunk and hands its rows on.
-func (l *loads) read(ctx context.Context, id cdc.TableID, c cdc.Chunk) error {
+func (l *loads) read(ctx context.Context, id cdc.TableID, c cdc.Chunk, meter *cdc.Meter) error {
 	schema := l.log.schema(id)
 	started := time.Now()
 	var rows int64
@@ -222,6 +226,8 @@ func (l *loads) read(ctx context.Context, id cdc.TableID, c cdc.Chunk) error {
 			return errSchemaMoved
 		}
 		rows += int64(b.N)
+		meter.Enter(cdc.Blocked) // others' sending and full queues are all that takes long in there
+		defer meter.Enter(cdc.Busy)
 		return l.send(ctx, id, c, b)
 	})
 	failed := err != nil

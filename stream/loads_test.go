@@ -32,7 +32,12 @@ func (l *scriptLoader) Read(ctx context.Context, _ *cdc.Schema, _ cdc.Chunk, _ f
 	answer := make(chan error)
 	select {
 	case l.reads <- answer:
-		return <-answer
+		select {
+		case err := <-answer:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -42,7 +47,12 @@ func (l *scriptLoader) End(ctx context.Context) (cdc.Position, error) {
 	answer := make(chan cdc.Position)
 	select {
 	case l.ends <- answer:
-		return <-answer, nil
+		select {
+		case p := <-answer:
+			return p, nil
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
@@ -189,4 +199,38 @@ func TestEndOnAnotherServer(t *testing.T) {
 	})
 	w.tx()
 	p.awaitEqual()
+}
+
+// TestChunksOfOtherDefinitions: while a table is loaded its definition changes again and again, so that chunks come to
+// slots that are at another one. Their rows are refused, and the chunks are read again.
+func TestChunksOfOtherDefinitions(t *testing.T) {
+	for range 3 {
+		w := newWorld(t, 2, tableA, tableB)
+		w.txs(400)
+		hook := func(what string) error {
+			if what == "write" || what == "schema" {
+				time.Sleep(time.Duration(w.roll(1500)) * time.Microsecond)
+			}
+			return nil
+		}
+		p := w.start(hook, func(o *Options) { o.QueueBytes = 2000 })
+		for i := range 120 {
+			w.tx()
+			if i%4 == 0 {
+				w.ddl(w.tables[w.roll(2)], ddlAlter)
+			}
+			if i%25 == 24 {
+				w.reload(tableA)
+			}
+			if i == 60 {
+				p.kill()
+				p = w.start(hook, func(o *Options) { o.QueueBytes = 2000 })
+			}
+			time.Sleep(time.Duration(w.roll(3000)) * time.Microsecond)
+		}
+		p.awaitEqual()
+		if _, r := p.counts(); r != 0 {
+			t.Errorf("%d restarts", r)
+		}
+	}
 }

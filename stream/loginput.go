@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
@@ -67,10 +66,7 @@ func (l *logInput) Batch(ctx context.Context, b *cdc.Batch) error {
 	l.bytes.Add(int64(b.Bytes()))
 	l.seq.Store(b.Seq)
 	l.used.Store(true)
-	t := time.Now()
-	err := l.router.batch(ctx, b, cdc.Chunk{})
-	l.obs.blocked("log", time.Since(t))
-	return err
+	return l.router.batch(ctx, b, cdc.Chunk{})
 }
 
 // Schema implements cdc.LogEmitter.

@@ -21,10 +21,9 @@ type Observer struct {
 	Table func(t TableStatus)
 	// Chunk: a chunk of an initial load has been read; total counts the rows of the table so far.
 	Chunk func(t cdc.TableID, rows, total int64, d time.Duration)
-	// ShardTime: how long a shard worked on an envelope, and how long it had waited for it.
-	ShardTime func(slot int, busy, idle time.Duration)
-	// Blocked: how long an input waited for room in the queues.
-	Blocked func(input string, d time.Duration)
+	// Meter returns the meters of "shard" (by slot), "load" (by reader; busy includes waiting for the source's answers) and
+	// "committer".
+	Meter cdc.MeterFunc
 	// Queue: bytes waiting in a queue, looked at once a second.
 	Queue func(input string, slot int, bytes, bound int64)
 }
@@ -38,6 +37,7 @@ type CheckpointStats struct {
 	Trigger  time.Time     // when its barrier was asked for
 	Prepared time.Duration // from then until every slot had stored its files
 	Commit   time.Duration // deciding and committing
+	Done     time.Time     // when the last table was committed; zero if nothing had to be recorded
 	Total    time.Duration
 }
 
@@ -86,16 +86,11 @@ func (o *Observer) chunk(t cdc.TableID, rows, total int64, d time.Duration) {
 	}
 }
 
-func (o *Observer) shardTime(slot int, busy, idle time.Duration) {
-	if o != nil && o.ShardTime != nil {
-		o.ShardTime(slot, busy, idle)
+func (o *Observer) meter(operator string, slot int) *cdc.Meter {
+	if o == nil {
+		return nil
 	}
-}
-
-func (o *Observer) blocked(input string, d time.Duration) {
-	if o != nil && o.Blocked != nil {
-		o.Blocked(input, d)
-	}
+	return o.Meter.Of(operator, slot)
 }
 
 func (o *Observer) queue(input string, slot int, bytes, bound int64) {

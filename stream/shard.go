@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"time"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
@@ -31,7 +30,6 @@ type shard struct {
 
 	stale []staleChunk
 	mark  [numInputs]uint64
-	busy  time.Duration // not yet reported
 }
 
 // staleChunk is a chunk with rows under a definition other than the stream's: it has to be read again.
@@ -51,14 +49,16 @@ type ack struct {
 
 func (s *shard) run(ctx context.Context) error {
 	defer s.w.Close() //nolint:errcheck // the error that ends the generation is already on its way; this only frees
+	meter := s.obs.meter("shard", s.slot)
+	defer meter.Stop()
 	var hold uint64
 	for {
-		t0 := time.Now()
+		meter.Enter(cdc.Idle)
 		e, err := s.ex.Receive(ctx, s.slot, hold)
 		if err != nil {
 			return err
 		}
-		t1 := time.Now()
+		meter.Enter(cdc.Busy)
 		if e.Sequence != s.mark[e.Input]+1 {
 			return cdc.Errorf(cdc.CodeInternal, cdc.TableID{}, "slot %d received envelope %d of input %d after %d", s.slot, e.Sequence, e.Input, s.mark[e.Input])
 		}
@@ -85,7 +85,6 @@ func (s *shard) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.obs.shardTime(s.slot, time.Since(t1), t1.Sub(t0))
 	}
 }
 

@@ -247,7 +247,7 @@ func (p *proc) await(what string, cond func() bool) {
 		if time.Now().After(deadline) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.w.t.Fatalf("waited 30 s for %s; %d generations, restarts %v, states %+v", what, p.generations, p.restarts, p.states)
+			p.w.t.Fatalf("waited 30 s for %s; %d generations, %d restarts, the last ones %v, states %+v", what, p.generations, len(p.restarts), p.restarts[max(0, len(p.restarts)-3):], p.states)
 		}
 	}
 }

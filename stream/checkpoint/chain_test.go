@@ -213,6 +213,35 @@ func TestOneOfManyWins(t *testing.T) {
 	}
 }
 
+// TestFenceLooksAtTheTablesAgain: a table's property that went beyond the store between step 1 and step 3 stops the start.
+func TestFenceLooksAtTheTablesAgain(t *testing.T) {
+	s := NewStore(local(t), "p")
+	decide(t, start(t, s, nil).Chain, "10")
+	n := 0
+	_, err := Start(t.Context(), s, time.Now, func(context.Context, []cdc.TableID) (map[cdc.TableID]cdc.TableMarkers, error) {
+		if n++; n == 1 {
+			return nil, nil
+		}
+		return marks{orders: {Property: &cdc.Marker{ID: cdc.CheckpointID{Epoch: 1, K: 99, Nonce: "z"}, Generation: 1}}}, nil
+	})
+	if !isFenced(err) {
+		t.Fatalf("went on beside a table that is ahead of the store: %v", err)
+	}
+}
+
+// TestEveryAnswerIsLost: a store of which no answer ever comes, and nothing lands, is given up for this time.
+func TestEveryAnswerIsLost(t *testing.T) {
+	objs := objtest.NewFaulty(local(t), func(_ context.Context, c objtest.Call) objtest.Fault {
+		if c.Op == objstore.OpPutIfAbsent {
+			return objtest.Fault{Refuse: objtest.Unknown(c.Op, c.Key)}
+		}
+		return objtest.Fault{}
+	})
+	if _, err := Start(t.Context(), NewStore(objs, "p"), time.Now, marks(nil).read); err == nil || cdc.ClassOf(err) != cdc.Retryable {
+		t.Fatalf("got %v", err)
+	}
+}
+
 func TestForeignAndDamagedRecordsAreRefused(t *testing.T) {
 	good := `{"v":1,"pipeline":"p","kind":"fence","epoch":1,"n":1,"generation":1,"nonce":"x","last":{"n":0,"nonce":""},"tables":{},"micros":1}`
 	for name, c := range map[string]struct {
