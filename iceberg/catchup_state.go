@@ -106,13 +106,14 @@ func (u *catchUp) state(ctx context.Context, t *sinkTable, v *metaVersion, start
 // metas reads what each slot's state covers; nil: it has to be rebuilt.
 func (u *catchUp) metas(t *sinkTable, src *cdc.Schema) []*stateMeta {
 	t.mu.Lock()
-	key, uuid := keyFields(t.defs[0].target), t.version.meta.TableUUID().String()
+	uuid := t.version.meta.TableUUID().String()
+	key, wide := keyFields(t.defs[0].target)
 	t.mu.Unlock()
 	out := make([]*stateMeta, len(u.slots))
 	for slot, st := range u.s.states {
 		m := new(stateMeta)
 		b := st.Table(t.id, src.KeyExact()).Meta()
-		if len(b) == 0 || json.Unmarshal(b, m) != nil || m.V != stateMetaVersion || m.UUID != uuid || !slices.Equal(m.Key, key) {
+		if len(b) == 0 || json.Unmarshal(b, m) != nil || m.V != stateMetaVersion || m.UUID != uuid || !slices.Equal(m.Key, key) || !slices.Equal(m.Wide, wide) {
 			continue
 		}
 		out[slot] = m
@@ -448,12 +449,7 @@ func newKeyReader(s *Sink, t *sinkTable, src *cdc.Schema) (*keyReader, error) {
 		return nil, err
 	}
 	for i, k := range src.Key {
-		c := src.Columns[k]
-		if have := r.fields[i].typ; have.Layout() != c.Type.Layout() && c.Type.Kind == cdc.KindDecimal {
-			return nil, cdc.Errorf(CodeSchemaChange, t.id, "key column %s has type %s in Iceberg, not %s", c.Name, have, c.Type)
-		}
-		c.Type = r.fields[i].typ
-		r.src.Columns = append(r.src.Columns, c)
+		r.src.Columns = append(r.src.Columns, src.Columns[k])
 		r.src.Key = append(r.src.Key, i)
 	}
 	for slot, g := range cdc.SplitGroups(s.o.Groups, s.o.Slots) {
@@ -477,6 +473,11 @@ func (r *keyReader) read(ctx context.Context, f iceberggo.DataFile, fn func(firs
 	keys := make([]cdc.Key, cdc.MaxBatchRows)
 	hi, lo := make([]uint64, cdc.MaxBatchRows), make([]uint64, cdc.MaxBatchRows)
 	return r.fs.scanFile(ctx, f, r.fields, func(cols []cdc.Vec, first uint32, n int) error {
+		for i := range cols {
+			if cols[i].Nulls > 0 {
+				return cdc.Errorf(CodeUnreadableFile, r.src.Table, "data file %s holds NULL in the key column %s", f.FilePath(), r.fields[i].name)
+			}
+		}
 		h.Hash(cols, 0, n, hi, lo)
 		for i := range n {
 			keys[i] = cdc.Key{Hi: hi[i], Lo: lo[i]}

@@ -152,5 +152,13 @@ func addedField(c *cdc.Column, id, formatVersion int) (iceberggo.NestedField, er
 	if err := json.Unmarshal(enc, &out); err != nil {
 		return f, fmt.Errorf("its default %q: %w", *c.Initial, err)
 	}
+	// iceberg-go keeps numbers as float64, so a long beyond 2^53 would become another one with every rewrite of the metadata.
+	want, err := parseConstant(raw, c.Type)
+	if err != nil {
+		return f, fmt.Errorf("its default %q: %w", *c.Initial, err)
+	}
+	if got, err := initialDefault(out, c.Type); err != nil || got == nil || !got.equal(want) {
+		return f, fmt.Errorf("its default %q cannot be kept exactly in the table's metadata", *c.Initial)
+	}
 	return out, nil
 }

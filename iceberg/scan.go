@@ -75,7 +75,7 @@ func (s *Sink) GoTable(ctx context.Context, id cdc.TableID) (*table.Table, error
 // Rows are live rows of a table. They are used again when the function they were given to returns.
 type Rows struct {
 	Schema *cdc.Schema
-	Cols   []cdc.Vec // one per column of Schema
+	Cols   []cdc.Vec // one per column of Schema, in the layout of its type; Valid may be set for columns that Schema calls NOT NULL
 	N      int
 	File   string
 	// Positions of the rows in the file; nil: First, First+1, …

@@ -3,6 +3,7 @@ package iceberg
 import (
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
@@ -15,7 +16,8 @@ import (
 type scanField struct {
 	id       int
 	name     string
-	typ      cdc.Type
+	typ      cdc.Type // wanted
+	stored   cdc.Type // in Iceberg: typ, or one that it was promoted from or to
 	nullable bool
 	// initial is what rows of files without the column hold; nil: NULL.
 	initial *constant
@@ -24,8 +26,9 @@ type scanField struct {
 // scanColumn reads one column of one Parquet file into vectors.
 type scanColumn struct {
 	scanField
-	leaf  int // -1: the file lacks the column
-	scale int // of a decimal in the file
+	leaf int // -1: the file lacks the column
+	// narrow: the file's type is wider than the wanted one, so every value has to be checked.
+	narrow bool
 
 	chunk file.ColumnChunkReader // of the current row group
 	defs  []int16
@@ -59,8 +62,11 @@ func (c *scanColumn) bind(s *schema.Schema) error {
 	switch c.typ.Kind {
 	case cdc.KindBool:
 		ok = p == parquet.Types.Boolean
-	case cdc.KindInt32, cdc.KindDate:
+	case cdc.KindDate:
 		ok = p == parquet.Types.Int32
+	case cdc.KindInt32:
+		c.narrow = p == parquet.Types.Int64 && c.stored.Kind == cdc.KindInt64
+		ok = p == parquet.Types.Int32 || c.narrow
 	case cdc.KindInt64:
 		ok = p == parquet.Types.Int64 || p == parquet.Types.Int32
 	case cdc.KindTimestamp, cdc.KindTimestampTZ:
@@ -69,16 +75,21 @@ func (c *scanColumn) bind(s *schema.Schema) error {
 			ok = false
 		}
 	case cdc.KindFloat32:
-		ok = p == parquet.Types.Float
+		c.narrow = p == parquet.Types.Double && c.stored.Kind == cdc.KindFloat64
+		ok = p == parquet.Types.Float || c.narrow
 	case cdc.KindFloat64:
 		ok = p == parquet.Types.Double || p == parquet.Types.Float
 	case cdc.KindString, cdc.KindBinary:
 		ok = p == parquet.Types.ByteArray || p == parquet.Types.FixedLenByteArray && c.typ.Kind == cdc.KindBinary
 	case cdc.KindDecimal:
+		// Without a logical type the unscaled values have the scale of the Iceberg type, which never changes.
 		ok = p == parquet.Types.Int32 || p == parquet.Types.Int64 || p == parquet.Types.ByteArray || p == parquet.Types.FixedLenByteArray
-		if d, is := col.LogicalType().(schema.DecimalLogicalType); is && (int(d.Scale()) != int(c.typ.Scale) || int(d.Precision()) > int(c.typ.Precision)) {
-			ok = false
+		precision := int(c.stored.Precision)
+		if d, is := col.LogicalType().(schema.DecimalLogicalType); is {
+			precision = int(d.Precision())
+			ok = ok && int(d.Scale()) == int(c.typ.Scale) && precision <= int(max(c.typ.Precision, c.stored.Precision))
 		}
+		c.narrow = precision > int(c.typ.Precision)
 	}
 	if !ok {
 		return bad()
@@ -175,6 +186,12 @@ func (c *scanColumn) dense(row, n int, v *cdc.Vec) error {
 		}
 	}
 	switch {
+	case c.narrow:
+		for i := range n {
+			if err := c.put(v, row+i, i); err != nil {
+				return err
+			}
+		}
 	case v.Layout == cdc.LayoutI32 && c.i32 != nil:
 		copy(v.I32[row:], c.i32[:n])
 	case v.Layout == cdc.LayoutI64 && c.i64 != nil:
@@ -239,9 +256,21 @@ func (c *scanColumn) put(v *cdc.Vec, row, i int) error {
 			v.U8[row] = 1
 		}
 	case cdc.LayoutI32:
-		v.I32[row] = c.i32[i]
+		if c.i32 != nil {
+			v.I32[row] = c.i32[i]
+			break
+		}
+		if v.I32[row] = int32(c.i64[i]); int64(v.I32[row]) != c.i64[i] {
+			return c.outOfRange()
+		}
 	case cdc.LayoutF32:
-		v.F32[row] = c.f32[i]
+		if c.f32 != nil {
+			v.F32[row] = c.f32[i]
+			break
+		}
+		if v.F32[row] = float32(c.f64[i]); float64(v.F32[row]) != c.f64[i] && !math.IsNaN(c.f64[i]) {
+			return c.outOfRange()
+		}
 	case cdc.LayoutF64:
 		if c.f64 != nil {
 			v.F64[row] = c.f64[i]
@@ -256,10 +285,16 @@ func (c *scanColumn) put(v *cdc.Vec, row, i int) error {
 			v.I64[row] = int64(c.i32[i])
 		default:
 			lo, hi, err := decimalWords(c.raw(i))
-			if err != nil || hi != lo>>63 {
-				return fmt.Errorf("column %s: a decimal is out of range", c.name)
+			if err != nil {
+				return fmt.Errorf("column %s: %w", c.name, err)
+			}
+			if hi != lo>>63 {
+				return c.outOfRange()
 			}
 			v.I64[row] = lo
+		}
+		if c.narrow && !fitsPrecision(v.I64[row], v.I64[row]>>63, c.typ.Precision) {
+			return c.outOfRange()
 		}
 	case cdc.LayoutI128:
 		lo, hi := int64(0), int64(0)
@@ -274,6 +309,9 @@ func (c *scanColumn) put(v *cdc.Vec, row, i int) error {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 		}
+		if c.narrow && !fitsPrecision(lo, hi, c.typ.Precision) {
+			return c.outOfRange()
+		}
 		v.I64[2*row], v.I64[2*row+1] = lo, hi
 	case cdc.LayoutBytes:
 		b := c.raw(i)
@@ -284,6 +322,26 @@ func (c *scanColumn) put(v *cdc.Vec, row, i int) error {
 		v.Off[row+1] = int32(len(v.Data))
 	}
 	return nil
+}
+
+func (c *scanColumn) outOfRange() error {
+	return fmt.Errorf("column %s: a value does not fit %s", c.name, c.typ)
+}
+
+// fitsPrecision reports whether an unscaled decimal has at most so many digits.
+func fitsPrecision(lo, hi int64, precision uint8) bool {
+	a, b := uint64(hi), uint64(lo)
+	if hi < 0 {
+		var borrow uint64
+		b, borrow = bits.Sub64(0, b, 0)
+		a, _ = bits.Sub64(0, a, borrow)
+	}
+	limit := [2]uint64{0, 1} // 10^precision
+	for range precision {
+		h, l := bits.Mul64(limit[1], 10)
+		limit = [2]uint64{limit[0]*10 + h, l}
+	}
+	return a < limit[0] || a == limit[0] && b < limit[1]
 }
 
 func (c *scanColumn) raw(i int) []byte {

@@ -1,6 +1,7 @@
 package iceberg
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,10 @@ type constant struct {
 	lo, hi int64 // integers of all widths, booleans
 	f      float64
 	b      []byte
+}
+
+func (c *constant) equal(o *constant) bool {
+	return c.lo == o.lo && c.hi == o.hi && c.f == o.f && bytes.Equal(c.b, o.b)
 }
 
 // initialDefault reads a field's initial default, in the notation of Iceberg's JSON single-value serialization; nil if it has none.

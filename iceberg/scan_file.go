@@ -10,7 +10,8 @@ import (
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
-// scanFields are the fields of a schema in the types of a definition's columns. columns selects; nil means all.
+// scanFields are the fields of a schema in the types of a definition's columns. columns selects; nil means all. Fields are nullable if
+// either side says so: a column that was nullable once stays so in Iceberg.
 func scanFields(sc *iceberggo.Schema, s *cdc.Schema, columns []int) ([]scanField, error) {
 	if columns == nil {
 		columns = make([]int, len(s.Columns))
@@ -33,7 +34,9 @@ func scanFields(sc *iceberggo.Schema, s *cdc.Schema, columns []int) ([]scanField
 		if err != nil {
 			return nil, cdc.Errorf(CodeSchemaChange, s.Table, "%w", err)
 		}
-		out[i] = scanField{id: f.ID, name: f.Name, typ: have, nullable: !f.Required, initial: initial}
+		// What a narrower or wider type in Iceberg holds is read as the definition has it: callers know only that. (A column that was
+		// promoted once stays wide, also when the source narrows it again.)
+		out[i] = scanField{id: f.ID, name: f.Name, typ: col.Type, stored: have, nullable: !f.Required || col.Nullable, initial: initial}
 	}
 	return out, nil
 }

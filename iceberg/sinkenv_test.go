@@ -43,6 +43,8 @@ type pipe struct {
 	pos     int // the log's position: the number of transactions
 	log     []map[int64]*testRowChange
 	live    bool
+	// keyOf gives the key columns' values of row number id; nil: one bigint, the number itself.
+	keyOf func(id int64) testRow
 
 	model map[int64]testRow // after the whole log
 }
@@ -192,9 +194,9 @@ func (p *pipe) apply(tx map[int64]*testRowChange) {
 	b := p.pool.Get()
 	for _, id := range slices.Sorted(maps.Keys(tx)) {
 		if r := tx[id].row; r == nil {
-			appendRow(b, cdc.OpDelete, testRow{id})
+			appendRow(b, cdc.OpDelete, p.whole(id, nil))
 		} else {
-			appendRow(b, cdc.OpUpdate, append(testRow{id}, r...))
+			appendRow(b, cdc.OpUpdate, p.whole(id, r))
 		}
 	}
 	h, err := cdc.NewKeyHasher(p.pool.Schema(), cdc.Seed(p.o.Pipeline))
@@ -203,6 +205,14 @@ func (p *pipe) apply(tx map[int64]*testRowChange) {
 	}
 	h.Hash(b.Cols, 0, b.N, b.KeyHi, b.KeyLo)
 	p.route(b)
+}
+
+// whole is row number id with its key.
+func (p *pipe) whole(id int64, r testRow) testRow {
+	if p.keyOf == nil {
+		return append(testRow{id}, r...)
+	}
+	return append(slices.Clone(p.keyOf(id)), r...)
 }
 
 func (p *pipe) route(b *cdc.Batch) {
@@ -316,21 +326,16 @@ func (p *pipe) checkpoint() { p.t.Helper(); p.commit(p.decide()) }
 // check compares the table with the model, as iceberg-go reads it and as we do.
 func (p *pipe) check() {
 	p.t.Helper()
-	want := showModel(p.model)
+	want := map[string]int{}
+	for id, r := range p.model {
+		want[showRow(p.whole(id, r))]++
+	}
 	if got := p.readGo(); !maps.Equal(got, want) {
 		p.t.Fatalf("iceberg-go reads other rows: %s", diffRows(got, want))
 	}
 	if got := p.readOurs(); !maps.Equal(got, want) {
 		p.t.Fatalf("our scan reads other rows: %s", diffRows(got, want))
 	}
-}
-
-func showModel(m map[int64]testRow) map[string]int {
-	out := map[string]int{}
-	for id, r := range m {
-		out[showRow(append(testRow{id}, r...))]++
-	}
-	return out
 }
 
 func diffRows(got, want map[string]int) string {
@@ -394,14 +399,34 @@ func arrowValue(a arrow.Array, i int) any {
 		return nil
 	}
 	switch a := a.(type) {
+	case *array.Boolean:
+		return a.Value(i)
 	case *array.Int64:
 		return a.Value(i)
 	case *array.Int32:
 		return a.Value(i)
+	case *array.Float32:
+		return a.Value(i)
+	case *array.Float64:
+		return a.Value(i)
+	case *array.Date32:
+		return int32(a.Value(i))
+	case *array.Timestamp:
+		return int64(a.Value(i))
+	case *array.Decimal128:
+		v := a.Value(i)
+		if a.DataType().(*arrow.Decimal128Type).Precision <= 18 {
+			return int64(v.LowBits())
+		}
+		return [2]int64{int64(v.LowBits()), v.HighBits()}
 	case *array.String:
 		return a.Value(i)
 	case *array.LargeString:
 		return a.Value(i)
+	case *array.Binary:
+		return string(a.Value(i))
+	case *array.LargeBinary:
+		return string(a.Value(i))
 	default:
 		panic(fmt.Sprintf("%T", a))
 	}
@@ -453,9 +478,9 @@ func vecValue(v *cdc.Vec, i int) any {
 }
 
 // state reads the index of all slots.
-func (p *pipe) state() map[uint64]string {
+func (p *pipe) state() map[cdc.Key]string {
 	p.t.Helper()
-	out := map[uint64]string{}
+	out := map[cdc.Key]string{}
 	t, err := p.sink.table(p.id)
 	if err != nil {
 		p.t.Fatal(err)
@@ -466,7 +491,7 @@ func (p *pipe) state() map[uint64]string {
 			if info == nil {
 				return fmt.Errorf("key %x is in the unknown file %d", k.Hi, l.File())
 			}
-			out[k.Hi] = fmt.Sprintf("%s:%d", info.file.FilePath(), l.Pos())
+			out[k] = fmt.Sprintf("%s:%d", info.file.FilePath(), l.Pos())
 			return nil
 		})
 		if err != nil {
@@ -479,9 +504,15 @@ func (p *pipe) state() map[uint64]string {
 // checkState compares the index with one that is rebuilt from the table by reading it with iceberg-go's metadata and our scan.
 func (p *pipe) checkState() {
 	p.t.Helper()
-	want := map[uint64]string{}
+	want := map[cdc.Key]string{}
 	var mu sync.Mutex
 	err := p.sink.Scan(context.Background(), p.id, nil, func(r *Rows) error {
+		h, err := cdc.NewKeyHasher(r.Schema, cdc.Seed(p.o.Pipeline))
+		if err != nil {
+			return err
+		}
+		hi, lo := make([]uint64, r.N), make([]uint64, r.N)
+		h.Hash(r.Cols, 0, r.N, hi, lo)
 		mu.Lock()
 		defer mu.Unlock()
 		for i := range r.N {
@@ -489,7 +520,7 @@ func (p *pipe) checkState() {
 			if r.Positions != nil {
 				pos = r.Positions[i]
 			}
-			want[cdc.Mix64(uint64(r.Cols[0].I64[i]))] = fmt.Sprintf("%s:%d", r.File, pos)
+			want[cdc.Key{Hi: hi[i], Lo: lo[i]}] = fmt.Sprintf("%s:%d", r.File, pos)
 		}
 		return nil
 	})

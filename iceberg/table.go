@@ -223,13 +223,15 @@ type stateMeta struct {
 	UUID     string            `json:"uuid"`
 	Snapshot *int64            `json:"snapshot,omitempty"` // nil: the table had none
 	Key      []int             `json:"key"`                // field ids of the key, in order
+	Wide     []int             `json:"wide,omitempty"`     // of these, those that are hashed as 128 bits: see cdc.KeyHasher
 	Foreign  map[string]uint32 `json:"foreign,omitempty"`  // numbers of files that do not carry one in their name
 }
 
 const stateMetaVersion = 1
 
 func (t *sinkTable) stateMetaLocked(at *int64) []byte {
-	m := stateMeta{V: stateMetaVersion, UUID: t.version.meta.TableUUID().String(), Snapshot: at, Key: keyFields(t.defs[0].target), Foreign: t.foreign}
+	m := stateMeta{V: stateMetaVersion, UUID: t.version.meta.TableUUID().String(), Snapshot: at, Foreign: t.foreign}
+	m.Key, m.Wide = keyFields(t.defs[0].target)
 	b, err := json.Marshal(m)
 	if err != nil {
 		panic("iceberg: state meta: " + err.Error())
@@ -237,13 +239,17 @@ func (t *sinkTable) stateMetaLocked(at *int64) []byte {
 	return b
 }
 
-// keyFields lists the field ids of the key, in key order.
-func keyFields(w *writeTarget) []int {
-	out := make([]int, len(w.source.Key))
-	for i, k := range w.source.Key {
-		out[i] = w.schema.Fields()[k].ID
+// keyFields lists the field ids of the key, in key order, and those whose values are 128 bits wide: a decimal that grows beyond 18
+// digits gets other hashes.
+func keyFields(w *writeTarget) (key, wide []int) {
+	for _, k := range w.source.Key {
+		id := w.schema.Fields()[k].ID
+		key = append(key, id)
+		if w.source.Columns[k].Type.Layout() == cdc.LayoutI128 {
+			wide = append(wide, id)
+		}
 	}
-	return out
+	return key, wide
 }
 
 // specs resolves partition specs for the codec.
