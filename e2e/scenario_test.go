@@ -262,3 +262,26 @@ func TestLostThings(t *testing.T) {
 		t.Errorf("divergence alarm: %v, %v", n, err)
 	}
 }
+
+// TestNewerProcessOnOneHost: with nothing to replicate, and with one state directory for both, the older process still
+// learns that it is over and gives the directory up.
+func TestNewerProcessOnOneHost(t *testing.T) {
+	db, p := small(t, settings{file: true})
+	p.start()
+	p.equal(db.MySQLServer, soon, "a", "b")
+	older, olderDone := p.cmd, p.done
+	p.port = freePort(t)
+	p.configure()
+	p.start()
+	select {
+	case <-olderDone:
+		if older.ProcessState.ExitCode() != 4 {
+			t.Errorf("the older process ended with %v", older.ProcessState)
+		}
+	case <-time.After(60 * time.Second):
+		older.Process.Kill() //nolint:errcheck // the test fails anyway
+		t.Fatal("the older process still runs after 60 s")
+	}
+	db.Exec("UPDATE a SET v = 'newer'")
+	p.equal(db.MySQLServer, soon, "a", "b")
+}

@@ -51,9 +51,7 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 		case <-ctx.Done():
 		}
 	}}
-	meter := o.Observer.meter("committer", -1)
-	meter.Enter(cdc.Idle)
-	defer meter.Stop()
+	o.Observer.meter("committer", -1).Enter(cdc.Idle)
 	if !active {
 		return g.idle(ctx, outer, m)
 	}

@@ -127,6 +127,7 @@ func (g *generation) used() bool { return g.log.used.Load() || g.loads.used.Load
 // operate runs the operators until ctx ends or one fails.
 func (g *generation) operate(outer context.Context, starts []cdc.TableStart) error {
 	o := &g.o
+	defer o.Observer.meter("committer", -1).Stop()
 	active := slices.DeleteFunc(slices.Clone(starts), func(s cdc.TableStart) bool { return s.Paused != nil })
 	// The operators outlive outer until the last checkpoint is complete.
 	base, cancel := context.WithCancelCause(context.WithoutCancel(outer))

@@ -12,14 +12,15 @@ import (
 // Every commit looks at its table's head anyway, so looking at the heads only finds what happened to quiet tables.
 const (
 	lookRequests = 3 * time.Second
+	lookRecords  = 9 * time.Second
 	lookHeads    = 30 * time.Second
 	lookTables   = time.Minute
 )
 
 // look is when things were last looked for. It belongs to the coordinator's goroutine.
 type look struct {
-	under                   bool // one is under way
-	requests, heads, tables time.Time
+	under                            bool // one is under way
+	requests, records, heads, tables time.Time
 }
 
 // looked ends a look around.
@@ -42,6 +43,7 @@ func (m *commitDriver) lookAround(ctx context.Context) {
 			steps = append(steps, f)
 		}
 	}
+	due(&m.look.records, lookRecords/lookRequests*m.g.o.lookEvery, m.g.chain.Superseded)
 	due(&m.look.heads, lookHeads/lookRequests*m.g.o.lookEvery, m.lookAtHeads)
 	due(&m.look.tables, lookTables/lookRequests*m.g.o.lookEvery, m.lookForTables)
 	m.spawn(func() error {

@@ -199,6 +199,16 @@ func (c *Chain) Decide(ctx context.Context, d Decision) (*Record, error) {
 	return r, nil
 }
 
+// Superseded fails with class Fenced if another generation has written the newest record: a process without anything to
+// decide would not notice otherwise, and keep the local state locked. It may run beside Decide.
+func (c *Chain) Superseded(ctx context.Context) error {
+	newest, err := c.store.Newest(ctx)
+	if err != nil || newest == nil || newest.Nonce == c.nonce {
+		return err
+	}
+	return fencedBy(newest, &Record{Epoch: c.gen.Epoch, N: c.gen.Number, Nonce: c.nonce})
+}
+
 // Prune deletes the records before the last decided one, but only after seeing that one still there (step 10): a process
 // whose store was lost must not delete the fence of the one that noticed.
 func (c *Chain) Prune(ctx context.Context) error {

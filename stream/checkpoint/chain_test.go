@@ -107,6 +107,26 @@ func TestPruneKeepsWhatRecoveryNeeds(t *testing.T) {
 	}
 }
 
+// TestSupersededIsNoticedWithoutDeciding: a process that has nothing to decide learns of the newer one too.
+func TestSupersededIsNoticedWithoutDeciding(t *testing.T) {
+	s := NewStore(local(t), "p")
+	a := start(t, s, nil)
+	if err := a.Chain.Superseded(t.Context()); err != nil {
+		t.Fatalf("alone: %v", err)
+	}
+	decide(t, a.Chain, "10")
+	if err := a.Chain.Superseded(t.Context()); err != nil {
+		t.Fatalf("after its own decision: %v", err)
+	}
+	b := start(t, s, nil)
+	if err := a.Chain.Superseded(t.Context()); !isFenced(err) {
+		t.Fatalf("after another start: %v", err)
+	}
+	if err := b.Chain.Superseded(t.Context()); err != nil {
+		t.Fatalf("the newer one: %v", err)
+	}
+}
+
 func TestUnknownOutcomesAreResolvedByReading(t *testing.T) {
 	for _, landed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("landed=%t", landed), func(t *testing.T) {
