@@ -95,7 +95,6 @@ func (u *catchUp) table(ctx context.Context, req *cdc.TableRequest) (cdc.TableSt
 	defer t.commitMu.Unlock()
 	t.mu.Lock()
 	t.ready, t.paused, t.cache, t.preparedK = false, false, nil, 0
-	t.opts = optionsOf(u.s.o.Tables, id)
 	t.mu.Unlock()
 	start := cdc.TableStart{Table: id, Schema: req.Discovered.Schema, Position: req.Discovered.Position}
 	if req.Entry != nil {

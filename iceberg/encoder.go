@@ -3,9 +3,11 @@ package iceberg
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 
+	"github.com/cdc2lake/cdc2lake/cdc"
 	"github.com/cdc2lake/cdc2lake/internal/objstore"
 )
 
@@ -19,8 +21,9 @@ const (
 	// finishing bounds the uploads that a shard completes at the same time: a checkpoint of five hundred small tables must not wait
 	// for one round trip after the other.
 	finishing = 16
-	// encoderBytes bounds the encoded pages that a shard's open files hold in memory; beyond it the largest row group ends early.
-	encoderBytes = 256 << 20
+	// defaultEncoderBytes bounds the encoded pages that a shard's open files hold in memory; beyond it the largest row group
+	// ends early.
+	defaultEncoderBytes = 256 << 20
 )
 
 type encodeOp uint8
@@ -65,8 +68,11 @@ type encoder struct {
 	alloc  bufferAllocator
 	open   map[*openFile]struct{}
 	mem    int64
+	limit  int64         // of mem
 	finish chan struct{} // counts uploads that are being completed
 	wg     sync.WaitGroup
+	// shard is the meter of the goroutine that sends, meter that of this one.
+	shard, meter *cdc.Meter
 
 	failed atomic.Pointer[error]
 
@@ -79,8 +85,12 @@ type encoder struct {
 var errAborted = errors.New("data file given up")
 
 // newEncoder starts the goroutine. ctx governs all uploads.
-func newEncoder(ctx context.Context, create createFunc) *encoder {
-	e := &encoder{create: create, ctx: ctx, jobs: make(chan encodeJob, encodeQueue), open: map[*openFile]struct{}{}, finish: make(chan struct{}, finishing)}
+func newEncoder(ctx context.Context, create createFunc, limit int64, shard, meter *cdc.Meter) *encoder {
+	if limit <= 0 {
+		limit = defaultEncoderBytes
+	}
+	e := &encoder{create: create, ctx: ctx, jobs: make(chan encodeJob, encodeQueue), open: map[*openFile]struct{}{}, limit: limit,
+		finish: make(chan struct{}, finishing), shard: shard, meter: meter}
 	e.wg.Add(1)
 	go e.run()
 	return e
@@ -105,6 +115,8 @@ func (e *encoder) send(ctx context.Context, j encodeJob) error {
 		return nil
 	default:
 	}
+	e.shard.Enter(cdc.Blocked)
+	defer e.shard.Enter(cdc.Busy)
 	select {
 	case e.jobs <- j:
 		return nil
@@ -144,7 +156,10 @@ func (e *encoder) putSet(l *parquetLayout, s *colSet) {
 
 func (e *encoder) run() {
 	defer e.wg.Done()
+	defer e.meter.Stop()
+	e.meter.Enter(cdc.Idle)
 	for j := range e.jobs {
+		e.meter.Enter(cdc.Busy)
 		switch j.op {
 		case encodeRows:
 			if e.err() == nil {
@@ -158,6 +173,7 @@ func (e *encoder) run() {
 		case encodeAbort:
 			e.abort(j.f)
 		}
+		e.meter.Enter(cdc.Idle)
 	}
 	for f := range e.open {
 		e.abort(f)
@@ -172,7 +188,7 @@ func (e *encoder) write(f *openFile, s *colSet) error {
 		}
 		f.up = up
 		e.open[f] = struct{}{}
-		if f.pw, err = newParquetWriter(f.layout, up, s, &e.alloc); err != nil {
+		if f.pw, err = newParquetWriter(f.layout, meteredWriter{up, e.meter}, s, &e.alloc); err != nil {
 			return fileError("write", f, err)
 		}
 	}
@@ -180,7 +196,7 @@ func (e *encoder) write(f *openFile, s *colSet) error {
 		return fileError("write", f, err)
 	}
 	e.account(f)
-	for e.mem > encoderBytes {
+	for e.mem > e.limit {
 		largest := f
 		for o := range e.open {
 			if o.mem > largest.mem {
@@ -196,6 +212,25 @@ func (e *encoder) write(f *openFile, s *colSet) error {
 		e.account(largest)
 	}
 	return nil
+}
+
+// meteredWriter counts the time in the store's writer as blocked: nearly all of it is waiting for earlier parts.
+type meteredWriter struct {
+	w     io.Writer
+	meter *cdc.Meter
+}
+
+func (m meteredWriter) Write(p []byte) (int, error) {
+	m.meter.Enter(cdc.Blocked)
+	defer m.meter.Enter(cdc.Busy)
+	return m.w.Write(p)
+}
+
+// toFinish waits until another upload may be completed.
+func (e *encoder) toFinish() {
+	e.meter.Enter(cdc.Blocked)
+	e.finish <- struct{}{}
+	e.meter.Enter(cdc.Busy)
 }
 
 func (e *encoder) account(f *openFile) {
@@ -228,7 +263,7 @@ func (e *encoder) closeFile(f *openFile) {
 	e.forget(f)
 	up, size, rows := f.up, f.pw.out.n, f.pw.rows
 	f.pw = nil
-	e.finish <- struct{}{}
+	e.toFinish()
 	e.wg.Add(1)
 	go func() {
 		defer func() { <-e.finish; e.wg.Done() }()
@@ -266,7 +301,7 @@ func (e *encoder) abort(f *openFile) {
 		f.part.finished(dataFile{}, 0, err)
 		return
 	}
-	e.finish <- struct{}{}
+	e.toFinish()
 	e.wg.Add(1)
 	go func() {
 		defer func() { <-e.finish; e.wg.Done() }()

@@ -112,7 +112,9 @@ func TestSomebodyElsesColumnPausesTheTable(t *testing.T) {
 func TestPartitionedTable(t *testing.T) {
 	formats(t, func(t *testing.T, format int) {
 		p := newPipe(t, func(o *Options) {
-			o.Tables = []TableOptions{{Pattern: "shop.*", FormatVersion: format, Partition: []string{"bucket(4, id)", "truncate(1, s)"}}}
+			o.Tables = func(cdc.TableID) TableOptions {
+				return TableOptions{FormatVersion: format, Partition: []string{"bucket(4, id)", "truncate(1, s)"}}
+			}
 		})
 		p.start()
 		for i := range int64(12) {

@@ -2,7 +2,6 @@ package iceberg
 
 import (
 	"fmt"
-	"path"
 	"strings"
 	"unicode"
 
@@ -102,10 +101,8 @@ func location(warehouse string, id table.Identifier) string {
 	return strings.Join(dirs, "/")
 }
 
-// TableOptions are the options of the tables whose name matches a pattern.
+// TableOptions are the options of a table.
 type TableOptions struct {
-	// Pattern is matched against "database.table"; * and ? are wildcards. The first that matches counts.
-	Pattern string
 	// FormatVersion is 2 (default) or 3. An existing table of format 2 is upgraded to 3; never the other way.
 	FormatVersion int
 	// Partition lists transforms of columns: "day(created_at)", "bucket(16, id)", "truncate(4, name)", "region".
@@ -129,37 +126,30 @@ func (o TableOptions) withDefaults() TableOptions {
 	return o
 }
 
-// optionsOf returns the options of a table.
-func optionsOf(all []TableOptions, t cdc.TableID) TableOptions {
-	for _, o := range all {
-		if ok, _ := path.Match(o.Pattern, t.String()); ok {
-			return o.withDefaults()
+// tableOptions returns the checked options of a table.
+func (o *Options) tableOptions(t cdc.TableID) (TableOptions, error) {
+	var c TableOptions
+	if o.Tables != nil {
+		c = o.Tables(t)
+	}
+	bad := func(format string, args ...any) (TableOptions, error) {
+		return c, cdc.Errorf(CodeTableConfig, t, format, args...)
+	}
+	if v := c.FormatVersion; v != 0 && v != 2 && v != 3 {
+		return bad("format version %d is not 2 or 3", v)
+	}
+	if c.TargetFileBytes < 0 || c.TargetFileBytes > 0 && c.TargetFileBytes < 1<<20 {
+		return bad("target file size %d is below 1 MiB", c.TargetFileBytes)
+	}
+	for _, p := range c.Partition {
+		if _, _, err := parsePartition(p); err != nil {
+			return bad("%w", err)
 		}
 	}
-	return TableOptions{}.withDefaults()
-}
-
-func checkTableOptions(all []TableOptions) error {
-	for _, o := range all {
-		if _, err := path.Match(o.Pattern, "x"); err != nil || o.Pattern == "" {
-			return &cdc.Error{Code: CodeTableConfig, Msg: fmt.Sprintf("pattern %q cannot be understood", o.Pattern)}
-		}
-		if v := o.FormatVersion; v != 0 && v != 2 && v != 3 {
-			return &cdc.Error{Code: CodeTableConfig, Msg: fmt.Sprintf("tables %s: format version %d is not 2 or 3", o.Pattern, v)}
-		}
-		if o.TargetFileBytes < 0 || o.TargetFileBytes > 0 && o.TargetFileBytes < 1<<20 {
-			return &cdc.Error{Code: CodeTableConfig, Msg: fmt.Sprintf("tables %s: target file size %d is below 1 MiB", o.Pattern, o.TargetFileBytes)}
-		}
-		for _, p := range o.Partition {
-			if _, _, err := parsePartition(p); err != nil {
-				return err
-			}
-		}
-		for k := range o.Properties {
-			if strings.HasPrefix(k, "cdc2lake.") {
-				return &cdc.Error{Code: CodeTableConfig, Msg: fmt.Sprintf("tables %s: property %s is kept for the pipeline", o.Pattern, k)}
-			}
+	for k := range c.Properties {
+		if strings.HasPrefix(k, "cdc2lake.") {
+			return bad("property %s is kept for the pipeline", k)
 		}
 	}
-	return nil
+	return c.withDefaults(), nil
 }

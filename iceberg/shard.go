@@ -24,6 +24,10 @@ type shardOptions struct {
 	// bufferRows and bufferBytes bound the buffer; 0 means the defaults.
 	bufferRows  int
 	bufferBytes int
+	// encoderBytes bounds the encoded pages in memory; 0 means the default.
+	encoderBytes int64
+	// meter is the shard's, encoderMeter its encoder's; nil: none.
+	meter, encoderMeter *cdc.Meter
 	// trimDeletes is the number of remembered deletes below which none is forgotten; 0 means the default.
 	trimDeletes int
 }
@@ -82,7 +86,7 @@ func newShardWriter(o shardOptions, starts []cdc.TableStart) (*ShardWriter, erro
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
-	w.enc = newEncoder(ctx, o.create)
+	w.enc = newEncoder(ctx, o.create, o.encoderBytes, o.meter, o.encoderMeter)
 	return w, nil
 }
 

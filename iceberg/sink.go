@@ -34,8 +34,8 @@ type Options struct {
 	Slots  int
 	Groups int
 	Naming Naming
-	// Tables are the tables' options by pattern.
-	Tables []TableOptions
+	// Tables returns a table's options; nil: defaults for all.
+	Tables func(cdc.TableID) TableOptions
 	// KeepSnapshots is how many snapshots of a table stay readable; default 30. Every commit writes the metadata file anew,
 	// which grows with it: about 1 KiB and 40 microseconds of CPU a snapshot.
 	KeepSnapshots int
@@ -46,8 +46,14 @@ type Options struct {
 	// BufferRows and BufferBytes bound a shard writer's buffer; 0: its defaults.
 	BufferRows  int
 	BufferBytes int
-	Log         *slog.Logger
-	Now         func() time.Time
+	// EncoderBytes bounds the encoded pages that the open files of a shard writer hold in memory; default 256 MiB.
+	EncoderBytes int64
+	// BuildBytes bounds the memory of rebuilding key indexes, over all slots; default 256 MiB.
+	BuildBytes int64
+	// Meter returns the meters of "shard" (blocked: its encoder is behind) and "encoder" (blocked: the store is), by slot.
+	Meter cdc.MeterFunc
+	Log   *slog.Logger
+	Now   func() time.Time
 
 	// wrapCatalog is for tests.
 	wrapCatalog func(catalogue) catalogue
@@ -60,7 +66,7 @@ const (
 	defaultParallelism   = 8
 	defaultBackoff       = 100 * time.Millisecond
 	maxBackoff           = 15 * time.Second
-	buildBytes           = 256 << 20 // memory of a rebuild, over all slots
+	defaultBuildBytes    = 256 << 20
 )
 
 // Sink commits to Iceberg tables. Its methods are those of stream.Sink, and as safe for concurrent use as that says.
@@ -93,6 +99,9 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 	if o.Parallelism <= 0 {
 		o.Parallelism = defaultParallelism
 	}
+	if o.BuildBytes <= 0 {
+		o.BuildBytes = defaultBuildBytes
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -107,9 +116,6 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 		return nil, configError("the pipeline has no name")
 	case o.Slots < 1 || o.Slots > MaxSlots || o.Slots > o.Groups:
 		return nil, configError("%d slots: there must be 1 to %d, and no more than the %d key groups", o.Slots, MaxSlots, o.Groups)
-	}
-	if err := checkTableOptions(o.Tables); err != nil {
-		return nil, err
 	}
 	fs := newStorage(o.Store)
 	cat, err := openCatalog(ctx, o.Catalog, fs)
@@ -152,7 +158,11 @@ func (s *Sink) table(id cdc.TableID) (*sinkTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &sinkTable{id: id, ident: names[id], opts: optionsOf(s.o.Tables, id), files: newTableFiles(), counters: map[int]uint32{}, foreign: map[string]uint32{}}
+	opts, err := s.o.tableOptions(id)
+	if err != nil {
+		return nil, err
+	}
+	t := &sinkTable{id: id, ident: names[id], opts: opts, files: newTableFiles(), counters: map[int]uint32{}, foreign: map[string]uint32{}}
 	s.tables[id] = t
 	return t, nil
 }
@@ -337,7 +347,8 @@ func (s *Sink) Shard(slot int) (*SlotWriter, error) {
 			return st.Create(ctx, key)
 		},
 		meta:       s.metas,
-		bufferRows: s.o.BufferRows, bufferBytes: s.o.BufferBytes,
+		bufferRows: s.o.BufferRows, bufferBytes: s.o.BufferBytes, encoderBytes: s.o.EncoderBytes,
+		meter: s.o.Meter.Of("shard", slot), encoderMeter: s.o.Meter.Of("encoder", slot),
 	}, starts)
 	if err != nil {
 		return nil, err
@@ -407,7 +418,7 @@ func (s *Sink) openStates() error {
 			s.states[i].Abort()
 			continue
 		}
-		st, err := state.Open(state.Options{Dir: s.stateDir(i), Groups: ranges[i], Log: s.log, BuildBytes: max(int64(buildBytes/s.o.Slots), 8<<20)})
+		st, err := state.Open(state.Options{Dir: s.stateDir(i), Groups: ranges[i], Log: s.log, BuildBytes: max(s.o.BuildBytes/int64(s.o.Slots), 8<<20)})
 		if err != nil {
 			return err
 		}

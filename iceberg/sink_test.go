@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/cdc2lake/cdc2lake/cdc"
 	"github.com/cdc2lake/cdc2lake/stream/state"
 )
 
@@ -17,7 +18,7 @@ func formats(t *testing.T, f func(t *testing.T, format int)) {
 }
 
 func withFormat(v int) func(*Options) {
-	return func(o *Options) { o.Tables = []TableOptions{{Pattern: "*", FormatVersion: v}} }
+	return func(o *Options) { o.Tables = func(cdc.TableID) TableOptions { return TableOptions{FormatVersion: v} } }
 }
 
 func TestCommitsAreReadBack(t *testing.T) {
