@@ -59,7 +59,7 @@ func (a *app) serveCatalog(ctx context.Context, cfg *config.Config, listen strin
 		return err
 	}
 	defer l.Close()
-	objs, err := newObjects(cfg, nil)
+	objs, err := openObjects(cfg, nil, 0, 0)
 	if err != nil {
 		return err
 	}

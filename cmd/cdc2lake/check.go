@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/mysql"
 	"github.com/cdc2lake/cdc2lake/cmd/cdc2lake/config"
 	"github.com/cdc2lake/cdc2lake/internal/objstore"
 )
@@ -120,7 +121,7 @@ func printFinding(w io.Writer, f finding) {
 }
 
 func checkMySQL(ctx context.Context, cfg *config.Config) ([]finding, error) {
-	src, err := newSource(cfg, nil)
+	src, err := newSource(cfg, mysql.Observer{}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func checkMySQL(ctx context.Context, cfg *config.Config) ([]finding, error) {
 
 // checkStorage tries what the warehouse and the checkpoint store must be able to do.
 func checkStorage(ctx context.Context, cfg *config.Config) ([]finding, error) {
-	client, err := openObjects(cfg, nil, commandPatience)
+	client, err := openObjects(cfg, nil, commandPatience, 0)
 	if err != nil {
 		return nil, err
 	}

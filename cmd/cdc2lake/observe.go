@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/mysql"
 	"github.com/cdc2lake/cdc2lake/internal/objstore"
 	"github.com/cdc2lake/cdc2lake/internal/telemetry"
 	"github.com/cdc2lake/cdc2lake/stream"
@@ -17,6 +18,8 @@ type observation struct {
 	metrics  *telemetry.Metrics
 	health   *telemetry.Health
 	board    *board
+	meters   meters
+	liveness *liveness
 	progress progress
 	log      *slog.Logger
 }
@@ -34,19 +37,44 @@ func (o *observation) stream() *stream.Observer {
 			o.metrics.Load(t.String(), s.RowsRead, s.Estimate)
 			o.progress.load(s)
 		},
-		ShardTime: func(slot int, busy, idle time.Duration) { o.metrics.Operator("shard", slot, busy, idle, 0) },
-		Blocked:   func(input string, d time.Duration) { o.metrics.Operator(input, -1, 0, 0, d) },
-		Queue:     o.metrics.Queue,
+		Meter: o.meters.of,
+		Queue: o.metrics.Queue,
 	}
 }
 
 func (o *observation) generation(gen cdc.Generation, tables []cdc.TableStart) {
 	o.metrics.Generation(gen.Number)
 	o.board.generation(gen.Number)
+	active := false
 	for _, t := range tables {
+		active = active || t.Paused == nil
 		o.table(stream.TableStatus{Table: t.Table, State: stateOf(t.Load, t.Paused), Position: t.Position, Load: t.Load, Paused: t.Paused})
 	}
-	o.health.Ready()
+	o.liveness.generation(active)
+	switch {
+	case active:
+		o.health.NotReady("connecting to the log of MySQL")
+	case len(tables) == 0:
+		o.health.NotReady("there is no table to replicate")
+	default:
+		o.health.NotReady("all tables are paused")
+	}
+}
+
+// source returns the hooks of the source.
+func (o *observation) source() mysql.Observer {
+	return mysql.Observer{
+		Connected: func() {
+			o.metrics.Source(0, 1)
+			o.health.Ready()
+		},
+		Disconnected: func(err error) { o.health.NotReady(fmt.Sprintf("the log of MySQL is not followed: %v", err)) },
+		Received: func(n int) {
+			o.metrics.Source(int64(n), 0)
+			o.board.received()
+		},
+		Meter: o.meters.of("log", -1),
+	}
 }
 
 // stateOf names the state of a table the way stream does.
@@ -68,6 +96,7 @@ func (o *observation) restart(err error, after time.Duration) {
 	o.metrics.CheckpointFailed(code)
 	o.metrics.Error(code, cdc.ClassOf(err).String())
 	o.board.restart(err)
+	o.liveness.restart(err)
 	o.health.NotReady(fmt.Sprintf("restarting in %s: %v", after.Round(time.Millisecond), err))
 }
 
@@ -81,24 +110,32 @@ func codeName(err error) string {
 
 func (o *observation) checkpoint(c stream.CheckpointStats) {
 	now := time.Now()
+	if !c.Done.IsZero() {
+		now = c.Done
+	}
 	o.board.checkpoint(c.ID.K, c.At, c.Counts)
+	o.liveness.checkpoint()
 	if c.ID.K > 0 {
 		o.metrics.Checkpoint(c.ID.K, now, c.Total, c.Commit)
 	}
 	var sum cdc.Counts
 	for t, n := range c.Counts {
-		var oldest time.Time
-		if n.OldestMicros > 0 {
-			oldest = time.UnixMicro(n.OldestMicros)
-		}
 		o.metrics.TableCommit(t.String(), telemetry.Commit{Inserts: n.Inserts, Updates: n.Updates, Deletes: n.Deletes, Reads: n.Reads,
-			Events: n.Events, Skipped: n.Skipped, Divergent: n.Divergent, Files: n.Files, Bytes: n.Bytes, Oldest: oldest}, now)
+			Events: n.Events, Skipped: n.Skipped, Divergent: n.Divergent, Files: n.Files, Bytes: n.Bytes, Oldest: moment(n.OldestMicros), Newest: moment(n.NewestMicros)}, now)
 		if n.Divergent > 0 {
 			o.log.Error("changes contradict the table: verify it", "table", t, "changes", n.Divergent)
 		}
 		sum.Add(n)
 	}
 	o.progress.committed(c, sum)
+}
+
+// moment turns microseconds since the epoch into a time, 0 into none.
+func moment(micros int64) (t time.Time) {
+	if micros > 0 {
+		t = time.UnixMicro(micros)
+	}
+	return t
 }
 
 func (o *observation) table(t stream.TableStatus) {
@@ -124,9 +161,15 @@ func (o *observation) tick(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		lag := o.board.lag()
-		o.metrics.Lag(lag, -1)
-		for _, t := range o.board.snapshot(true).Tables {
+		o.meters.report(o.metrics.Operator)
+		if why := o.liveness.overdue(); why != "" {
+			o.health.Stalled(why)
+		} else {
+			o.health.Moving()
+		}
+		lag, behind := o.board.lag()
+		o.metrics.Lag(lag, behind)
+		for _, t := range o.board.snapshot().Tables {
 			switch t.State {
 			case "live":
 				o.metrics.TableLag(t.Table, lag)
@@ -135,6 +178,29 @@ func (o *observation) tick(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// status is what /status answers.
+func (o *observation) status() status {
+	s := o.board.snapshot()
+	s.Ready, s.Waiting = o.health.Readiness()
+	if s.Ready {
+		s.Waiting = ""
+	}
+	if alive, why := o.health.Liveness(); !alive {
+		s.Failed = why
+	}
+	return s
+}
+
+// logEnd hears where the source's log ends.
+func (o *observation) logEnd(e *mysql.LogEnd, err error) {
+	if err != nil {
+		o.log.Debug("cannot ask where the log of MySQL ends", "err", err)
+		o.board.logEnd(nil)
+		return
+	}
+	o.board.logEnd(&logEnd{asked: e.Asked, covers: e.Covers, beyond: e.Beyond})
 }
 
 // ObserveStore counts requests to the object store.

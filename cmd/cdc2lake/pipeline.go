@@ -7,9 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -23,7 +23,7 @@ import (
 )
 
 // newSource makes the source of a configuration; it does not connect yet.
-func newSource(cfg *config.Config, log *slog.Logger) (*mysql.Source, error) {
+func newSource(cfg *config.Config, obs mysql.Observer, log *slog.Logger) (*mysql.Source, error) {
 	m := &cfg.MySQL
 	salt, err := cfg.Tables.HashSalt.Reveal()
 	if err != nil {
@@ -43,8 +43,9 @@ func newSource(cfg *config.Config, log *slog.Logger) (*mysql.Source, error) {
 		TableOptions: func(t cdc.TableID) binlog.TableOptions { return decodeOptions(cfg.Rule(t.String()), salt) },
 		Load: mysql.LoadConfig{Replica: m.Load.Replica, ChunkRows: m.Load.ChunkRows, RowsPerSecond: int(m.Load.RowsPerSecond),
 			MaxConnections: m.Load.MaxConnections},
-		KeySeed: cdc.Seed(cfg.Pipeline),
-		Logger:  log,
+		KeySeed:  cdc.Seed(cfg.Pipeline),
+		Logger:   log,
+		Observer: obs,
 	}
 	if !m.IsSocket() {
 		c.Address = net.JoinHostPort(m.Host, strconv.Itoa(m.Port))
@@ -80,13 +81,9 @@ func secretError(key string, err error) error {
 	return &cdc.Error{Code: config.CodeConfig, Msg: key, Err: err}
 }
 
-// newObjects makes the client of all storage.
-func newObjects(cfg *config.Config, obs objstore.Observer) (*objstore.Client, error) {
-	return openObjects(cfg, obs, 0)
-}
-
-// openObjects bounds the client's retries; 0: the usual patience of a service.
-func openObjects(cfg *config.Config, obs objstore.Observer, patience time.Duration) (*objstore.Client, error) {
+// openObjects makes the client of all storage. patience bounds its retries, inflight the bytes on their way; 0: as usual for a
+// service.
+func openObjects(cfg *config.Config, obs objstore.Observer, patience time.Duration, inflight int64) (*objstore.Client, error) {
 	s := &cfg.S3
 	secret, err := s.SecretKey.Reveal()
 	if err != nil {
@@ -99,7 +96,7 @@ func openObjects(cfg *config.Config, obs objstore.Observer, patience time.Durati
 	c, err := objstore.NewClient(objstore.Config{
 		Endpoint: s.Endpoint, Region: s.Region, PathStyle: s.PathStyle,
 		AccessKey: s.AccessKey, SecretKey: objstore.Secret(secret), SessionToken: objstore.Secret(session),
-		CredentialsFile: s.CredentialsFile, Profile: s.Profile, CAFile: s.CAFile, Observer: obs, RetryFor: patience,
+		CredentialsFile: s.CredentialsFile, Profile: s.Profile, CAFile: s.CAFile, Observer: obs, RetryFor: patience, MaxInflight: inflight,
 	})
 	if err != nil {
 		return nil, &cdc.Error{Code: config.CodeConfig, Msg: "s3", Err: err}
@@ -116,28 +113,15 @@ func newRecords(ctx context.Context, cfg *config.Config, c *objstore.Client) (*c
 	return checkpoint.NewStore(objs, cfg.Pipeline), nil
 }
 
-// slots are the shards of a configuration.
-func slots(cfg *config.Config) []cdc.GroupRange {
-	n := cfg.Runtime.Parallelism
-	if n == 0 {
-		n = runtime.GOMAXPROCS(0)
-	}
-	return cdc.SplitGroups(cdc.Groups, min(n, cdc.Groups))
-}
-
-// queueBytes bounds the queue of an input and a slot: a quarter of the budget for all of them together.
-func queueBytes(cfg *config.Config, slots int) int64 {
-	return max(4<<20, min(32<<20, int64(cfg.Runtime.Memory)/4/int64(2*slots)))
-}
-
 // runPipeline wires a configuration together and runs it.
 func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err error) {
-	src, err := newSource(cfg, obs.log)
+	mem := budgetOf(cfg)
+	src, err := newSource(cfg, obs.source(), obs.log)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	objs, err := newObjects(cfg, obs)
+	objs, err := openObjects(cfg, obs, 0, mem.inflight)
 	if err != nil {
 		return err
 	}
@@ -146,13 +130,17 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err
 	if err != nil {
 		return err
 	}
-	groups := slots(cfg)
-	sink, err := awaitSink(ctx, cfg, objs, len(groups), obs)
+	sink, err := awaitSink(ctx, cfg, objs, mem, obs)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, sink.Close()) }()
 	order := loadOrder(cfg)
+	var watching sync.WaitGroup
+	watch, stop := context.WithCancel(ctx)
+	defer watching.Wait()
+	defer stop()
+	watching.Go(func() { src.WatchEnd(watch, askEvery, obs.board.coveredPosition, obs.logEnd) })
 	return stream.Run(ctx, stream.Options{
 		Source: observedSource{src, func(ds []cdc.Discovered) {
 			order(ds)
@@ -164,12 +152,15 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err
 			}
 		}},
 		Sink:  streamSink{sink, obs.metrics.CommitFailed},
-		Store: records, Groups: groups,
+		Store: records, Groups: cdc.SplitGroups(cdc.Groups, mem.slots),
 		Interval: time.Duration(cfg.Checkpoints.Interval), MaxRows: cfg.Checkpoints.MaxRows, MaxBytes: int64(cfg.Checkpoints.MaxBytes),
-		QueueBytes: queueBytes(cfg, len(groups)), Readers: cfg.MySQL.Load.Readers,
+		QueueBytes: mem.queue, Readers: cfg.MySQL.Load.Readers,
 		Observer: obs.stream(), Logger: obs.log,
 	})
 }
+
+// askEvery is how often the server is asked where its log ends.
+const askEvery = 5 * time.Second
 
 // A catalog that is away for a moment should not end a service that was just started; one that is away for longer is
 // more likely a mistake in the configuration, and somebody should be told.
@@ -179,7 +170,7 @@ const (
 )
 
 // awaitSink opens the sink, and tries again for a while.
-func awaitSink(ctx context.Context, cfg *config.Config, objs *objstore.Client, slots int, obs *observation) (*iceberg.Sink, error) {
+func awaitSink(ctx context.Context, cfg *config.Config, objs *objstore.Client, mem budget, obs *observation) (*iceberg.Sink, error) {
 	if cfg.Iceberg.Catalog.Type == "sqlite" {
 		path, err := cfg.Iceberg.Catalog.URI.Reveal()
 		if err != nil {
@@ -190,7 +181,7 @@ func awaitSink(ctx context.Context, cfg *config.Config, objs *objstore.Client, s
 		}
 	}
 	for since := time.Now(); ; {
-		sink, err := openSink(ctx, cfg, objs, slots, obs.log)
+		sink, err := openSink(ctx, cfg, objs, mem, obs.meters.of, obs.log)
 		if err == nil || cdc.ClassOf(err) != cdc.Retryable || time.Since(since) > sinkPatience {
 			return sink, err
 		}

@@ -47,21 +47,19 @@ func (a *app) run(ctx context.Context, cfg *config.Config) (err error) {
 		l.log = log
 	}
 	// The budget is soft for the garbage collector; queues and buffers are bounded by their own limits.
-	debug.SetMemoryLimit(int64(cfg.Runtime.Memory))
+	debug.SetMemoryLimit(budgetOf(cfg).collectLimit)
 
 	m := telemetry.New(cfg.Pipeline)
 	m.Build(version, buildCommit(), runtime.Version())
-	obs := &observation{metrics: m, health: telemetry.NewHealth(m), board: newBoard(cfg.Pipeline), progress: prog, log: log}
+	obs := &observation{metrics: m, health: telemetry.NewHealth(m), board: newBoard(cfg.Pipeline), liveness: newLiveness(time.Duration(cfg.Checkpoints.Interval)),
+		progress: prog, log: log}
 	if cfg.HTTP.Listen != "off" {
 		token, err := cfg.HTTP.Token.Reveal()
 		if err != nil {
 			return &cdc.Error{Code: config.CodeConfig, Msg: "http.token", Err: err}
 		}
 		srv, err := telemetry.Listen(telemetry.ServerOptions{Addr: cfg.HTTP.Listen, Token: token, Metrics: m, Health: obs.health, Logger: log,
-			Status: func() any {
-				ready, _ := obs.health.Readiness()
-				return obs.board.snapshot(ready)
-			}})
+			Status: func() any { return obs.status() }})
 		if err != nil {
 			return &cdc.Error{Code: codeListen, Err: err}
 		}

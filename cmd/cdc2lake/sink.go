@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"strings"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 	"github.com/cdc2lake/cdc2lake/cmd/cdc2lake/config"
@@ -13,15 +12,16 @@ import (
 )
 
 // openSink connects to the catalog.
-func openSink(ctx context.Context, cfg *config.Config, objs *objstore.Client, slots int, log *slog.Logger) (*iceberg.Sink, error) {
+func openSink(ctx context.Context, cfg *config.Config, objs *objstore.Client, mem budget, meter cdc.MeterFunc, log *slog.Logger) (*iceberg.Sink, error) {
 	cat, err := catalogConfig(cfg)
 	if err != nil {
 		return nil, err
 	}
 	return iceberg.Open(ctx, iceberg.Options{
-		Pipeline: cfg.Pipeline, Catalog: cat, Store: objs, StateDir: cfg.State.Dir, Slots: slots,
+		Pipeline: cfg.Pipeline, Catalog: cat, Store: objs, StateDir: cfg.State.Dir, Slots: mem.slots,
 		Naming: iceberg.Naming{Namespace: cfg.Iceberg.Namespace, Table: cfg.Iceberg.Table, KeepCase: !cfg.Iceberg.LowerCase},
-		Tables: tableOptions(cfg), Log: log,
+		Tables: tableOptions(cfg), Log: log, Meter: meter,
+		BufferBytes: int(mem.buffer), EncoderBytes: mem.encoder, BuildBytes: mem.build,
 	})
 }
 
@@ -50,14 +50,14 @@ func catalogConfig(cfg *config.Config) (iceberg.CatalogConfig, error) {
 	return out, nil
 }
 
-// tableOptions turns the rules into the sink's options, the general ones last.
-func tableOptions(cfg *config.Config) []iceberg.TableOptions {
-	general := iceberg.TableOptions{Pattern: "*", FormatVersion: cfg.Iceberg.FormatVersion, TargetFileBytes: int64(cfg.Iceberg.TargetFileSize)}
-	var out []iceberg.TableOptions
-	for _, r := range cfg.Tables.Rules {
-		o := general
-		// Brackets and backslashes mean themselves in our patterns.
-		o.Pattern = strings.NewReplacer(`\`, `\\`, "[", `\[`).Replace(r.Match)
+// tableOptions says how a table is written: as its rule wants it, or else as all are.
+func tableOptions(cfg *config.Config) func(cdc.TableID) iceberg.TableOptions {
+	return func(t cdc.TableID) iceberg.TableOptions {
+		o := iceberg.TableOptions{FormatVersion: cfg.Iceberg.FormatVersion, TargetFileBytes: int64(cfg.Iceberg.TargetFileSize)}
+		r := cfg.Rule(t.String())
+		if r == nil {
+			return o
+		}
 		o.Partition = r.Partition
 		if r.FormatVersion != 0 {
 			o.FormatVersion = r.FormatVersion
@@ -65,9 +65,8 @@ func tableOptions(cfg *config.Config) []iceberg.TableOptions {
 		if r.TargetFileSize != 0 {
 			o.TargetFileBytes = int64(r.TargetFileSize)
 		}
-		out = append(out, o)
+		return o
 	}
-	return append(out, general)
 }
 
 // streamSink is the Iceberg sink as the runtime wants it. iceberg does not import stream, so it returns its own types.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/mysql"
 	"github.com/cdc2lake/cdc2lake/cmd/cdc2lake/config"
 	"github.com/cdc2lake/cdc2lake/iceberg/verify"
 )
@@ -55,7 +56,7 @@ func (a *app) verifyCommand() *cobra.Command {
 
 // verify compares tables one by one: each has MySQL and the storage to itself.
 func (a *app) verify(ctx context.Context, cfg *config.Config, names []string, o verify.Options) error {
-	src, err := newSource(cfg, nil)
+	src, err := newSource(cfg, mysql.Observer{}, nil)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (a *app) verify(ctx context.Context, cfg *config.Config, names []string, o 
 	} else if rec == nil {
 		return &cdc.Error{Code: verify.CodeNotComparable, Msg: "the pipeline has never run: " + cfg.Checkpoints.Store + " holds no records", Fix: "start the service with cdc2lake run"}
 	}
-	if v.sink, err = openSink(ctx, cfg, v.objs, 1, slog.New(slog.DiscardHandler)); err != nil {
+	if v.sink, err = openSink(ctx, cfg, v.objs, budget{slots: 1}, nil, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
 	found, err := src.Discover(ctx)

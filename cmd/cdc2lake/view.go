@@ -26,7 +26,7 @@ type view struct {
 }
 
 func openView(ctx context.Context, cfg *config.Config) (*view, error) {
-	objs, err := openObjects(cfg, nil, commandPatience)
+	objs, err := openObjects(cfg, nil, commandPatience, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (v *view) tables(ctx context.Context, only *cdc.TableID) ([]tableInfo, erro
 		return nil, err
 	}
 	if v.sink == nil {
-		if v.sink, err = openSink(ctx, v.cfg, v.objs, 1, slog.New(slog.DiscardHandler)); err != nil {
+		if v.sink, err = openSink(ctx, v.cfg, v.objs, budget{slots: 1}, nil, slog.New(slog.DiscardHandler)); err != nil {
 			return nil, err
 		}
 	}
@@ -116,12 +116,12 @@ func checkCatalog(ctx context.Context, cfg *config.Config) ([]finding, error) {
 		}
 		ok.message = "sqlite catalog " + path + " can be read"
 	}
-	objs, err := openObjects(cfg, nil, commandPatience)
+	objs, err := openObjects(cfg, nil, commandPatience, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer objs.Close()
-	sink, err := openSink(ctx, cfg, objs, 1, slog.New(slog.DiscardHandler))
+	sink, err := openSink(ctx, cfg, objs, budget{slots: 1}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}

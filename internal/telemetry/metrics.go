@@ -92,8 +92,9 @@ type Commit struct {
 	Inserts, Updates, Deletes, Reads int64
 	Events, Skipped, Divergent       int64
 	Files, Bytes                     int64
-	// Oldest is the source commit time of the oldest transaction in the commit; zero: none, as in an initial load.
-	Oldest time.Time
+	// Oldest and Newest are the source commit times of the first and last transaction in the commit; zero: none, as in an
+	// initial load.
+	Oldest, Newest time.Time
 }
 
 // TableCommit counts a commit of the table at the time.
@@ -108,9 +109,11 @@ func (m *Metrics) TableCommit(tbl string, c Commit, at time.Time) {
 	m.add(dataFiles, float64(c.Files), tbl)
 	m.add(dataBytes, float64(c.Bytes), tbl)
 	m.add(commits, 1, tbl)
-	if !c.Oldest.IsZero() {
-		// The clocks are two machines': a negative difference is none.
-		m.observe(freshness, max(0, at.Sub(c.Oldest)))
+	for which, t := range map[string]time.Time{"oldest": c.Oldest, "newest": c.Newest} {
+		if !t.IsZero() {
+			// The clocks are two machines': a negative difference is none.
+			m.observe(freshness, max(0, at.Sub(t)), which)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func exercise(m *Metrics) {
 	m.Build("v1", "abc", "go1.26")
 	m.TableCommit("shop.orders", Commit{Inserts: 3, Updates: 2, Deletes: 1, Reads: 7, Events: 9, Skipped: 1, Divergent: 1, Files: 2, Bytes: 100,
-		Oldest: time.Unix(100, 0)}, time.Unix(103, 0))
+		Oldest: time.Unix(100, 0), Newest: time.Unix(102, 0)}, time.Unix(103, 0))
 	m.Checkpoint(7, time.Unix(200, 0), 2*time.Second, time.Second)
 	m.CheckpointFailed("STORE")
 	m.CommitFailed("CATALOG")
@@ -84,8 +84,10 @@ func TestMetrics(t *testing.T) {
 	for _, f := range fam {
 		seen[f.GetName()] = true
 		if f.GetName() == "cdc2lake_freshness_seconds" {
-			if h := f.Metric[0].Histogram; h.GetSampleCount() != 1 || h.GetSampleSum() != 3 {
-				t.Errorf("freshness: %v", h)
+			for i, want := range map[int]float64{0: 1, 1: 3} { // newest, oldest
+				if h := f.Metric[i].Histogram; h.GetSampleCount() != 1 || h.GetSampleSum() != want {
+					t.Errorf("freshness: %v, want %v", f.Metric[i], want)
+				}
 			}
 		}
 	}
@@ -196,6 +198,12 @@ func TestServer(t *testing.T) {
 	}
 	h.NotReady("restarting")
 	expect("/readyz", "", 503, "restarting")
+	h.Stalled("no checkpoint")
+	expect("/healthz", "", 503, "no checkpoint")
+	expect("/metrics", "s3cret", 200, `cdc2lake_alive{pipeline="p"} 0`)
+	h.Moving()
+	expect("/healthz", "", 200, "ok")
+	expect("/metrics", "s3cret", 200, `cdc2lake_alive{pipeline="p"} 1`)
 	h.Failed("fenced")
 	h.Ready() // what failed for good does not come back
 	expect("/healthz", "", 503, "fenced")

@@ -229,9 +229,7 @@ func (c *checker) tables() {
 			c.bad(at+".match", "", "missing")
 			continue
 		}
-		if strings.HasPrefix(r.Match, "/") {
-			c.bad(at+".match", "write one rule for each database.table, with * and ?", "%q: rules take no regular expressions", r.Match)
-		} else if _, err := CompilePattern(r.Match); err != nil {
+		if _, err := CompilePattern(r.Match); err != nil {
 			c.bad(at+".match", "", "%q: %v", r.Match, err)
 		}
 		if j, ok := seen[r.Match]; ok {
@@ -403,6 +401,9 @@ func (c *checker) s3() {
 	}
 }
 
+// ShardMemory is the share of runtime.memory below which a shard would mostly wait and write tiny row groups.
+const ShardMemory Size = 32 << 20
+
 func (c *checker) limits() {
 	cp := &c.Checkpoints
 	if d := time.Duration(cp.Interval); d < 100*time.Millisecond || d > time.Hour {
@@ -415,4 +416,7 @@ func (c *checker) limits() {
 	}
 	c.between("runtime.parallelism", int64(c.Runtime.Parallelism), 0, 128)
 	c.size("runtime.memory", c.Runtime.Memory, 256<<20, 1<<42)
+	if n := Size(c.Runtime.Parallelism); n > 0 && c.Runtime.Memory >= 256<<20 && c.Runtime.Memory/n < ShardMemory {
+		c.bad("runtime.parallelism", "lower it, or raise runtime.memory", "%d shards need at least %s, and runtime.memory is %s", n, n*ShardMemory, c.Runtime.Memory)
+	}
 }

@@ -51,7 +51,7 @@ var Keys = []Key{
 	{Path: "tables.include", Init: `["shop.*"]`, Doc: "Tables to replicate. Without it: those of the database in mysql.url, or all."},
 	{Path: "tables.exclude", Example: `["shop.tmp_*"]`, Doc: "Tables to leave out of these."},
 	{Path: "tables.hash_salt", Example: "${HASH_SALT}", Doc: "Secret that columns.hash of the rules below is salted with. Changing it changes the hashes of rows written from then on."},
-	{Path: "tables.rules[].match", Example: `"shop.customers"`, Doc: "Rules hold options for some tables. The first rule whose pattern (database.table with * and ?) matches a table applies to it."},
+	{Path: "tables.rules[].match", Example: `"shop.customers"`, Doc: "Rules hold options for some tables. The first rule whose pattern matches a table applies to it."},
 	{Path: "tables.rules[].columns.exclude", Example: "[birthday]", Doc: "Columns that are left out: their values are dropped when they are decoded. Key columns cannot be."},
 	{Path: "tables.rules[].columns.hash", Example: "[email]", Doc: "Columns whose values are replaced by the SHA-256 of tables.hash_salt and the value. Key columns cannot be."},
 	{Path: "tables.rules[].metadata", Example: "[op, ts, pos]", Doc: "Columns to add: op (_cdc_op: c, u, or r for a row of the initial load), ts (_cdc_ts: commit time in the source), pos (_cdc_pos: position in its log)."},
@@ -92,8 +92,8 @@ var Keys = []Key{
 
 	{Path: "state.dir", Example: "/var/lib/cdc2lake", Doc: "Directory; by default _cdc2lake/<pipeline>/state in a file:// warehouse, otherwise cdc2lake/<pipeline> in the user's cache directory."},
 
-	{Path: "runtime.parallelism", Default: "0", Doc: "Shards that write in parallel; 0: one per CPU. At most 128."},
-	{Path: "runtime.memory", Default: "1GiB", Doc: "Memory budget of the process; at least 256MiB."},
+	{Path: "runtime.parallelism", Default: "0", Doc: "Shards that write in parallel; 0: one per CPU, as far as the memory allows. At most 128, and one for each 32MiB of memory."},
+	{Path: "runtime.memory", Default: "1GiB", Doc: "Memory budget of the process; at least 256MiB. Queues, buffers, encoders and uploads are bounded by shares of it, and the garbage collector works harder near it."},
 
 	{Path: "http.listen", Default: "127.0.0.1:9187", Doc: "Address of the HTTP server; off: none. Beyond loopback a token is required."},
 	{Path: "http.token", Example: "file:/run/secrets/cdc2lake-token", Doc: "Bearer token wanted by /metrics and /status."},
