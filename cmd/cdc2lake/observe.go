@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -22,6 +23,8 @@ type observation struct {
 	liveness *liveness
 	progress progress
 	log      *slog.Logger
+	// storeWarned is when it was last said that the storage does not answer, nanoseconds since the epoch.
+	storeWarned atomic.Int64
 }
 
 // stream returns the hooks of the runtime.
@@ -206,7 +209,20 @@ func (o *observation) logEnd(e *mysql.LogEnd, err error) {
 // ObserveStore counts requests to the object store.
 func (o *observation) ObserveStore(e objstore.Event) {
 	o.metrics.StoreRequest(string(e.Op), string(e.Class), e.Bytes, e.Duration)
+	// A request is repeated for up to a minute: nobody should wonder meanwhile why nothing is committed.
+	if e.Attempt < patientAttempts || e.Class != objstore.ClassUnavailable && e.Class != objstore.ClassThrottled {
+		return
+	}
+	now, last := time.Now(), o.storeWarned.Load()
+	if now.Sub(time.Unix(0, last)) > storeWarnEvery && o.storeWarned.CompareAndSwap(last, now.UnixNano()) {
+		o.log.Warn("the storage does not answer, trying again", "op", string(e.Op), "class", string(e.Class), "attempt", e.Attempt)
+	}
 }
+
+const (
+	patientAttempts = 3 // failures of one request before they are worth a line
+	storeWarnEvery  = 10 * time.Second
+)
 
 var _ objstore.Observer = (*observation)(nil)
 

@@ -39,6 +39,7 @@ func FromFlags(pipeline, mysqlURL, warehouse string) (*Config, error) {
 	cfg.Version, cfg.Pipeline = Version, pipeline
 	cfg.MySQL.URL = NewSecret(mysqlURL)
 	cfg.Iceberg.Warehouse = warehouse
+	cfg.HTTP.Listen = "127.0.0.1:0" // a first try should not fail because a port is in use; the log tells which one it is
 	if v, ok := osEnv("MYSQL_PWD"); ok {
 		if u, err := parseURL(mysqlURL); err == nil && u.password.IsZero() {
 			cfg.MySQL.Password = NewSecret(v)
