@@ -6,21 +6,28 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	iceio "github.com/apache/iceberg-go/io"
 )
 
-// backendIO reads s3:// locations straight from the folder in which the test's S3 server keeps its objects. The comparison
+// backendIO reads s3:// locations straight from the folders in which the tests' S3 servers keep their objects. The comparison
 // so shares no storage code with the program under test, and sees what a server has really stored.
-type backendIO struct{ root string }
+type backendIO struct{ roots []string }
 
 func (b backendIO) Open(name string) (iceio.File, error) {
 	u, err := url.Parse(name)
 	if err != nil {
 		return nil, err
 	}
-	return os.Open(filepath.Join(b.root, u.Host, filepath.FromSlash(u.Path)))
+	root := ""
+	for _, root = range b.roots { // no two servers have a bucket of one name
+		if _, err := os.Stat(filepath.Join(root, u.Host)); err == nil {
+			break
+		}
+	}
+	return os.Open(filepath.Join(root, u.Host, filepath.FromSlash(u.Path)))
 }
 
 func (backendIO) Remove(name string) error {
@@ -28,20 +35,22 @@ func (backendIO) Remove(name string) error {
 }
 
 var (
-	backendMu   sync.Mutex // guards backendRoot
-	backendRoot string     // data folder of the S3 server that the tests share
+	backendMu    sync.Mutex // guards backendRoots
+	backendRoots []string   // data folders of the S3 servers
 )
 
 func useBackend(root string) {
 	backendMu.Lock()
 	defer backendMu.Unlock()
-	backendRoot = root
+	if !slices.Contains(backendRoots, root) {
+		backendRoots = append(backendRoots, root)
+	}
 }
 
 func init() {
 	iceio.Register("s3", func(context.Context, *url.URL, map[string]string) (iceio.IO, error) {
 		backendMu.Lock()
 		defer backendMu.Unlock()
-		return backendIO{backendRoot}, nil
+		return backendIO{slices.Clone(backendRoots)}, nil
 	})
 }

@@ -1,0 +1,716 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	iceberggo "github.com/apache/iceberg-go"
+	sqlcatalog "github.com/apache/iceberg-go/catalog/sql"
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/cdc2lake/cdc2lake/internal/testenv"
+)
+
+// trial is a pipeline over two small tables, as a MySQL user of its own. Its secrets can be told from any other text, and
+// may be in nothing that it prints, logs or keeps.
+type trial struct {
+	*pipeline
+	user, password string
+	heard          bytes.Buffer // all that its commands printed
+}
+
+var trials atomic.Int64
+
+func newTrial(t *testing.T, m *testenv.MySQLServer, db string, set settings) *trial {
+	t.Helper()
+	n := trials.Add(1)
+	tr := &trial{user: fmt.Sprintf("u%d_%d", os.Getpid(), n), password: fmt.Sprintf("pw-geheim-%d", n)}
+	var rows []string
+	for i := range 20 {
+		rows = append(rows, fmt.Sprintf("(%d, 'v%d', %d)", i, i, i))
+	}
+	values := strings.Join(rows, ", ")
+	err := m.Exec(t.Context(), "CREATE DATABASE IF NOT EXISTS `"+db+"`", "USE `"+db+"`",
+		"CREATE TABLE a (id BIGINT PRIMARY KEY, v VARCHAR(50), n INT)", "INSERT INTO a VALUES "+values,
+		"CREATE TABLE b (id INT, k VARCHAR(10), n INT, PRIMARY KEY (id, k))", "INSERT INTO b VALUES "+values,
+		"CREATE USER '"+tr.user+"'@'%' IDENTIFIED BY '"+tr.password+"'",
+		"GRANT SELECT, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '"+tr.user+"'@'%'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.interval == "" {
+		set.interval = "300ms"
+	}
+	if set.format == 0 {
+		set.format = 2
+	}
+	if set.rules == "" {
+		set.rules = `{match: "none.none", zero_dates: refuse}`
+	}
+	if set.catalog == "" {
+		set.catalog = "sqlite"
+	}
+	set.parallelism = 2
+	tr.pipeline = newPipeline(t, m, db, set)
+	tr.edit("user: "+testenv.CDCUser+", password: "+testenv.CDCPassword, "user: "+tr.user+", password: "+tr.password)
+	t.Cleanup(func() {
+		tr.kill()
+		m.Exec(context.Background(), "DROP USER '"+tr.user+"'@'%'") //nolint:errcheck // the server may have ended
+		tr.keepsSecrets()
+	})
+	return tr
+}
+
+func sharedTrial(t *testing.T, set settings) *trial {
+	db := testenv.NeedMySQL(t)
+	return newTrial(t, db.MySQLServer, db.Name, set)
+}
+
+// keepsSecrets looks for the secrets in all that was printed and logged, and in all files but the configuration.
+func (tr *trial) keepsSecrets() {
+	tr.t.Helper()
+	secrets := []string{tr.password, "pepper"}
+	if tr.s3 != nil {
+		secrets = append(secrets, tr.s3.SecretKey)
+	}
+	look := func(where string, text []byte) {
+		for _, s := range secrets {
+			if bytes.Contains(text, []byte(s)) {
+				tr.t.Errorf("%s holds the secret %s", where, s)
+			}
+		}
+	}
+	look("what was printed", tr.heard.Bytes())
+	err := filepath.WalkDir(tr.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, ".yaml") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		look(path, text)
+		return err
+	})
+	if err != nil {
+		tr.t.Error(err)
+	}
+}
+
+// sql runs statements in the trial's database.
+func (tr *trial) sql(statements ...string) {
+	tr.t.Helper()
+	if err := tr.mysql.Exec(tr.t.Context(), append([]string{"USE `" + tr.db + "`"}, statements...)...); err != nil {
+		tr.t.Fatal(err)
+	}
+}
+
+// edit replaces a part of the configuration.
+func (tr *trial) edit(old, text string) {
+	tr.t.Helper()
+	b, err := os.ReadFile(tr.cfg)
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	if strings.Count(string(b), old) != 1 {
+		tr.t.Fatalf("%q is not once in the configuration:\n%s", old, b)
+	}
+	if err := os.WriteFile(tr.cfg, []byte(strings.Replace(string(b), old, text, 1)), 0o600); err != nil {
+		tr.t.Fatal(err)
+	}
+}
+
+// tell runs a command of the program until it ends; one that does not is a failure.
+func (tr *trial) tell(args ...string) (string, int) {
+	tr.t.Helper()
+	out, code := tell(tr.t, tr.bin, append(args, "--config", tr.cfg)...)
+	tr.heard.WriteString(out)
+	return out, code
+}
+
+func tell(t *testing.T, bin string, args ...string) (string, int) {
+	t.Helper()
+	return tellWith(t, nil, bin, args...)
+}
+
+// tellWith adds variables to the environment.
+func tellWith(t *testing.T, env []string, bin string, args ...string) (string, int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin, args...)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		t.Fatalf("%v has not ended by itself:\n%s", args, out)
+	}
+	if cmd.ProcessState == nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// refuses starts the service, which has to end with the error: exit status, code, a fix, and all the words.
+func (tr *trial) refuses(status int, code string, words ...string) string {
+	tr.t.Helper()
+	out, got := tr.tell("run")
+	_, last, found := strings.Cut(out, "error "+code+": ")
+	if got != status || !found || !strings.Contains(last, "\nfix: ") {
+		tr.t.Errorf("run ended with %d, want %d, error %s and a fix:\n%s", got, status, code, out)
+	}
+	for _, w := range words {
+		if !strings.Contains(last, w) {
+			tr.t.Errorf("the error does not say %q: %s", w, last)
+		}
+	}
+	return last
+}
+
+// checks runs `check` and returns its findings that are not right; each has to come with a fix.
+func (tr *trial) checks(status int) string {
+	tr.t.Helper()
+	out, got := tr.tell("check")
+	if got != status {
+		tr.t.Errorf("check ended with %d, want %d:\n%s", got, status, out)
+	}
+	var bad []string
+	lines := strings.Split(out, "\n")
+	for i := 0; i < len(lines); i++ {
+		if !strings.HasPrefix(lines[i], "✗") && !strings.HasPrefix(lines[i], "!") {
+			continue
+		}
+		from := i
+		for i+1 < len(lines) && strings.HasPrefix(lines[i+1], "   ") {
+			i++
+		}
+		f := strings.Join(lines[from:i+1], "\n")
+		// Storage says the fix in the message, behind a semicolon.
+		if !strings.Contains(f, "fix: ") && !strings.Contains(f, "storage") {
+			tr.t.Errorf("no fix: %s", f)
+		}
+		bad = append(bad, f)
+	}
+	if (status == 0) != strings.Contains(out, "all right: ") {
+		tr.t.Errorf("check ended with %d, and says:\n%s", status, out)
+	}
+	return strings.Join(bad, "\n")
+}
+
+func (tr *trial) contains(what, text string, words ...string) {
+	tr.t.Helper()
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			tr.t.Errorf("%s does not say %q:\n%s", what, w, text)
+		}
+	}
+}
+
+// well starts the service and waits until the tables equal MySQL; it runs on.
+func (tr *trial) well(names ...string) {
+	tr.t.Helper()
+	tr.start()
+	tr.equal(tr.mysql, soon, names...)
+}
+
+func (tr *trial) stops() {
+	tr.t.Helper()
+	if err := tr.stop(); err != nil {
+		tr.t.Fatalf("stop: %v", err)
+	}
+}
+
+// shows waits until `tables --json` shows the table in the state; with a reason's code if it is paused.
+func (tr *trial) shows(name, state, code string) tableState {
+	tr.t.Helper()
+	for deadline := time.Now().Add(soon); ; time.Sleep(100 * time.Millisecond) {
+		s := tr.states()[tr.db+"."+name]
+		if s.State == state && (code == "" || s.Paused != nil && s.Paused.Code == code) {
+			if state == "paused" && (s.Paused == nil || s.Paused.Msg == "" || s.Paused.Remedy == "") {
+				tr.t.Errorf("%s is paused without a reason or a remedy: %+v", name, s.Paused)
+			}
+			return s
+		}
+		if time.Now().After(deadline) {
+			tr.t.Fatalf("%s does not become %s %s: %+v %+v", name, state, code, s, s.Paused)
+		}
+	}
+}
+
+// tableState is what `tables --json` shows, by the names that are documented to users.
+type tableState struct {
+	Table, Iceberg, State string
+	Rows                  int64
+	Read                  int64 `json:"load_rows_read"`
+	Paused                *struct{ Code, Msg, Remedy string }
+}
+
+func (tr *trial) states() map[string]tableState {
+	tr.t.Helper()
+	cmd := exec.CommandContext(tr.t.Context(), tr.bin, "tables", "--json", "--config", tr.cfg)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	text, err := cmd.Output()
+	tr.heard.Write(text)
+	if err != nil {
+		tr.t.Fatalf("tables --json: %v: %s", err, errs.String())
+	}
+	var list []tableState
+	if err := json.Unmarshal(text, &list); err != nil {
+		tr.t.Fatalf("tables --json: %v:\n%s", err, text)
+	}
+	out := map[string]tableState{}
+	for _, s := range list {
+		out[s.Table] = s
+	}
+	return out
+}
+
+// writableCatalog opens the pipeline's SQLite catalog as another program would.
+func (tr *trial) writableCatalog() (*sqlcatalog.Catalog, error) {
+	db, err := sql.Open("sqlite", "file:"+tr.uri+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		return nil, err
+	}
+	tr.t.Cleanup(func() { db.Close() }) //nolint:errcheck // a test's connection
+	return sqlcatalog.NewCatalog("cdc2lake", db, sqlcatalog.SQLite, iceberggo.Properties{"warehouse": tr.warehouse})
+}
+
+func needServers(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs servers")
+	}
+	t.Parallel()
+}
+
+// TestBadConfiguration: what cannot be meant is refused with its line before anything is connected to.
+func TestBadConfiguration(t *testing.T) {
+	needServers(t)
+	bin, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const good = `version: 1
+pipeline: shop
+mysql:
+  host: 127.0.0.1
+  port: 1
+  user: u
+  password: pw-geheim
+tables:
+  include: ["shop.*"]
+  hash_salt: pepper
+iceberg:
+  warehouse: file:///tmp/cdc2lake-never-made
+checkpoints:
+  interval: 1s
+`
+	for _, c := range []struct{ name, old, text, want, fix string }{
+		{"unknown key", "password:", "pasword:", ":7: mysql.pasword: unknown key", "did you mean mysql.password?"},
+		{"key of another section", "pipeline: shop", "pipeline: shop\nwarehouse: x", ":3: warehouse: unknown key", "iceberg.warehouse"},
+		{"twice", "  user: u\n", "  user: u\n  user: v\n", `:7: not valid YAML: mapping key "user" already defined`, ""},
+		{"no number", "port: 1", "port: one", ":5: mysql.port", ""},
+		{"out of range", "interval: 1s", "interval: 1ms", ":14: checkpoints.interval: 1ms is not from 100ms to 1h", ""},
+		{"url and host", "  port: 1\n", "  port: 1\n  url: mysql://u:pw-geheim@h\n", ":6: mysql.url: contradicts", "use either"},
+		{"token of no REST catalog", "checkpoints:", "  catalog: {type: sqlite, token: pw-geheim}\ncheckpoints:", ":13: iceberg.catalog.token: is for a REST catalog", "leave it out"},
+		{"included and excluded", "  hash_salt", "  exclude: [\"shop.*\"]\n  hash_salt", ":10: tables.exclude: \"shop.*\" is in tables.include too", ""},
+		{"excluded and hashed", "  hash_salt: pepper", "  hash_salt: pepper\n  rules: [{match: shop.c, columns: {exclude: [x], hash: [x]}}]", ":11: tables.rules[0].columns.hash", ""},
+		{"hash without salt", "  hash_salt: pepper", "  rules: [{match: shop.c, columns: {hash: [x]}}]", ":10: tables.rules[0].columns.hash", "set tables.hash_salt"},
+		{"S3 without use", "checkpoints:", "s3: {access_key: k, secret_key: pw-geheim}\ncheckpoints:", ":13: s3: settings of S3, but nothing is stored there", "remove the section"},
+		{"half a key", "checkpoints:", "s3:\n  access_key: k\ncheckpoints:", ":14: s3.secret_key", "set both"},
+		{"no warehouse", "  warehouse: file:///tmp/cdc2lake-never-made", "  format_version: 2", "iceberg.warehouse: missing", "s3://bucket/prefix"},
+		{"newer format of the file", "version: 1", "version: 7", ":1: version: 7 is not supported", "release"},
+		{"unset variable", "password: pw-geheim", "password: ${CDC2LAKE_NEVER_SET}", ":7: mysql.password", "CDC2LAKE_NEVER_SET"},
+		{"one name for all tables", "checkpoints:", "  table: all\ncheckpoints:", ":13: iceberg.table", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := strings.Replace(good, c.old, c.text, 1)
+			if text == good {
+				t.Fatal("nothing was changed")
+			}
+			file := filepath.Join(t.TempDir(), "p.yaml")
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for i, command := range []string{"check", "run"} {
+				if i > 0 && c.name != "unknown key" {
+					break // all commands read it in the same way
+				}
+				out, code := tell(t, bin, command, "--config", file)
+				if code != 1 || !strings.Contains(out, "error CONFIG: "+file) || !strings.Contains(out, c.want) || !strings.Contains(out, "fix: ") || !strings.Contains(out, c.fix) {
+					t.Errorf("%s: status %d, want 1, %q and %q:\n%s", command, code, c.want, c.fix, out)
+				}
+				if strings.Contains(out, "pw-geheim") || strings.Contains(out, "pepper") {
+					t.Errorf("%s shows a secret:\n%s", command, out)
+				}
+			}
+		})
+	}
+	if _, err := os.Stat("/tmp/cdc2lake-never-made"); err == nil {
+		t.Error("a refused configuration made its warehouse")
+	}
+}
+
+var grant = regexp.MustCompile(`GRANT .* TO '[^']+'@'[^']+'`)
+
+// TestGrants: what the user lacks is named, and the statement that `check` prints is the remedy.
+func TestGrants(t *testing.T) {
+	needServers(t)
+	tr := sharedTrial(t, settings{file: true})
+	for _, lack := range []string{"REPLICATION SLAVE", "REPLICATION CLIENT", "SELECT"} {
+		tr.sql("REVOKE " + lack + " ON *.* FROM '" + tr.user + "'@'%'")
+		tr.refuses(1, "MYSQL_ACCESS", "lacks "+lack, "GRANT "+lack)
+		fix := grant.FindString(tr.checks(1))
+		if fix == "" {
+			t.Fatalf("check does not say how to grant %s", lack)
+		}
+		tr.sql(fix)
+		if bad := tr.checks(0); bad != "" {
+			t.Errorf("after %s: %s", fix, bad)
+		}
+	}
+	tr.edit("password: "+tr.password, "password: pw-geheim-wrong")
+	tr.refuses(1, "MYSQL_ACCESS", "Access denied", tr.user, "check user and password")
+	tr.contains("check", tr.checks(1), "MYSQL_ACCESS", "Access denied", tr.user)
+	tr.edit("password: pw-geheim-wrong", "password: file:"+tr.dir+"/none")
+	tr.refuses(1, "CONFIG", "mysql.password", tr.dir+"/none")
+	if err := os.WriteFile(tr.dir+"/password.yaml", []byte(tr.password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tr.edit("file:"+tr.dir+"/none", "file:"+tr.dir+"/password.yaml")
+	tr.well("a", "b")
+}
+
+// TestOwnServer stops, spoils and breaks a MySQL server of its own.
+func TestOwnServer(t *testing.T) {
+	needServers(t)
+	m, err := testenv.MySQL(t.Context(), testenv.MySQLOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Stop() }) //nolint:errcheck // its process ends with ours anyway
+	t.Run("settings", func(t *testing.T) { serverSettings(t, m) })
+	t.Run("sessions", func(t *testing.T) { sessionSettings(t, m) })
+	t.Run("purged", func(t *testing.T) { purged(t, m) })
+	t.Run("crash", func(t *testing.T) { mysqlCrashes(t, m) })
+}
+
+var setPersist = regexp.MustCompile(`SET PERSIST [^;\n]+`)
+
+// serverSettings: each setting that would lose changes is refused, and what `check` prints corrects it.
+func serverSettings(t *testing.T, m *testenv.MySQLServer) {
+	tr := newTrial(t, m, "settings", settings{file: true})
+	for _, s := range [][2]string{{"binlog_format", "STATEMENT"}, {"binlog_format", "MIXED"}, {"binlog_row_image", "MINIMAL"}, {"binlog_row_image", "NOBLOB"}, {"binlog_row_value_options", "PARTIAL_JSON"}} {
+		tr.sql("SET GLOBAL " + s[0] + " = '" + s[1] + "'")
+		tr.refuses(1, "MYSQL_PREFLIGHT", s[0]+" is "+s[1], "SET PERSIST "+s[0])
+		bad := tr.checks(1)
+		tr.contains("check", bad, s[0]+" is "+s[1])
+		fix := setPersist.FindString(bad)
+		if fix == "" {
+			t.Fatalf("check does not say how to correct %s", s[0])
+		}
+		tr.sql(fix)
+		if bad := tr.checks(0); bad != "" {
+			t.Errorf("after %s: %s", fix, bad)
+		}
+	}
+	tr.well("a", "b")
+}
+
+// sessionSettings: a session can log without what is needed whatever the server's settings are. That pauses its table alone;
+// a reload ends the pause.
+func sessionSettings(t *testing.T, m *testenv.MySQLServer) {
+	tr := newTrial(t, m, "sessions", settings{file: true})
+	tr.sql("CREATE TABLE j (id INT PRIMARY KEY, doc JSON)", `INSERT INTO j VALUES (1, '{"a": "long enough to be changed in place", "b": 1}'), (2, '{}')`, "CREATE TABLE c LIKE a")
+	tr.well("a", "b", "c", "j")
+	tr.sql("SET SESSION binlog_row_image = MINIMAL", "UPDATE a SET n = 100 WHERE id = 3")
+	tr.sql("SET SESSION binlog_row_value_options = PARTIAL_JSON", "UPDATE j SET doc = JSON_SET(doc, '$.b', 2)", "UPDATE j SET doc = JSON_REPLACE(doc, '$.a', 'x') WHERE id = 1")
+	tr.sql("SET SESSION binlog_format = STATEMENT", "UPDATE b SET n = 7 WHERE id > 5")
+	tr.sql("INSERT INTO c VALUES (1, 'goes on', 1)")
+	tr.equal(m, soon, "c")
+	tr.shows("a", "paused", "ROW_IMAGE")
+	tr.shows("j", "paused", "PARTIAL_JSON")
+	tr.shows("b", "paused", "MYSQL_STATEMENT_FORMAT")
+	tr.logs("code=ROW_IMAGE", soon)
+	tr.sql("UPDATE c SET n = 2", "UPDATE a SET n = n + 1", "UPDATE j SET doc = '[]' WHERE id = 2")
+	tr.equal(m, soon, "c")
+	for _, name := range []string{"a", "b", "j"} {
+		if out, code := tr.tell("reload", tr.db+"."+name, "--no-wait"); code != 0 {
+			t.Errorf("reload %s: %d: %s", name, code, out)
+		}
+	}
+	tr.equal(m, soon, "a", "b", "c", "j")
+	tr.sql("DELETE FROM a WHERE id < 4", "UPDATE b SET n = -n")
+	tr.equal(m, soon, "a", "b", "c", "j")
+}
+
+// purged: the server has thrown away log that the tables need. Which tables is said, and reloading them is the remedy.
+func purged(t *testing.T, m *testenv.MySQLServer) {
+	tr := newTrial(t, m, "purged", settings{file: true})
+	tr.well("a", "b")
+	tr.stops()
+	tr.sql("UPDATE a SET n = n + 1", "DELETE FROM b WHERE id = 3", "FLUSH BINARY LOGS")
+	end, _, err := m.BinlogEnd(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.sql("PURGE BINARY LOGS TO '" + end.Name + "'")
+	if logs, err := m.Query(t.Context(), "SHOW BINARY LOGS"); err != nil || logs[0][0] != end.Name {
+		t.Fatalf("not purged: %v %v", logs, err)
+	}
+	tr.refuses(1, "MYSQL_PURGED", "purged.a", "purged.b", "cdc2lake reload")
+	if out, code := tr.tell("reload", "purged.a", "--no-wait"); code != 0 {
+		t.Fatalf("reload: %d: %s", code, out)
+	}
+	last := tr.refuses(1, "MYSQL_PURGED", "purged.b")
+	if strings.Contains(last, "purged.a") {
+		t.Errorf("a table that is loaded anew needs no old log: %s", last)
+	}
+	if out, code := tr.tell("reload", "purged.b", "--no-wait"); code != 0 {
+		t.Fatalf("reload: %d: %s", code, out)
+	}
+	tr.well("a", "b")
+	tr.sql("UPDATE a SET n = 0", "UPDATE b SET n = 0")
+	tr.equal(m, soon, "a", "b")
+}
+
+// TestBinlogOff: without a binary log there is nothing to follow.
+func TestBinlogOff(t *testing.T) {
+	needServers(t)
+	m, err := testenv.MySQL(t.Context(), testenv.MySQLOptions{Vars: map[string]string{"disable-log-bin": "1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Stop() }) //nolint:errcheck // its process ends with ours anyway
+	tr := newTrial(t, m, "off", settings{file: true})
+	tr.refuses(1, "MYSQL_PREFLIGHT", "log_bin is OFF", "--log-bin")
+	tr.contains("check", tr.checks(1), "log_bin is OFF", "--log-bin")
+}
+
+// TestRefusedTables: each table that cannot be replicated is refused by name and reason, the others go on, and what the
+// reason says mends it.
+func TestRefusedTables(t *testing.T) {
+	needServers(t)
+	tr := sharedTrial(t, settings{file: true, rules: `{match: "*.badrule", columns: {exclude: [k]}}, {match: "*.badhash", columns: {hash: [k]}}, {match: "*.badcolumn", columns: {exclude: [none]}}`})
+	tr.sql("CREATE TABLE nokey (v INT)", "INSERT INTO nokey VALUES (1), (1)",
+		"CREATE TABLE nullkey (v INT NULL UNIQUE)",
+		"CREATE TABLE shape (id INT PRIMARY KEY, g GEOMETRY)", "INSERT INTO shape VALUES (1, POINT(1, 2))",
+		"CREATE TABLE badrule (k INT PRIMARY KEY, v INT)", "CREATE TABLE badhash (k VARCHAR(10) PRIMARY KEY, v INT)", "CREATE TABLE badcolumn (k INT PRIMARY KEY, v INT)",
+		"CREATE TABLE taken (id INT PRIMARY KEY, v INT)", "INSERT INTO taken VALUES (1, 1)")
+	// An Iceberg table of somebody else, in the same catalog.
+	tr.start()
+	tr.equal(tr.mysql, soon, "a")
+	tr.stops()
+	tr.sql("CREATE TABLE theirs (id INT PRIMARY KEY, v INT)", "INSERT INTO theirs VALUES (1, 1)", "UPDATE a SET n = 50")
+	schema := iceberggo.NewSchema(0, iceberggo.NestedField{ID: 1, Name: "id", Type: iceberggo.PrimitiveTypes.Int32, Required: true}, iceberggo.NestedField{ID: 2, Name: "v", Type: iceberggo.PrimitiveTypes.Int32})
+	cat, err := tr.writableCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := table.Identifier{tr.db, "theirs"}
+	if _, err := cat.CreateTable(t.Context(), theirs, schema); err != nil {
+		t.Fatal(err)
+	}
+	before, err := cat.LoadTable(t.Context(), theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	bad := tr.checks(0)
+	for _, name := range []string{"nokey", "nullkey", "shape", "badrule", "badhash", "badcolumn"} {
+		tr.contains("check", bad, tr.db+"."+name)
+	}
+	tr.well("a", "b", "taken")
+	for name, code := range map[string]string{"nokey": "NO_KEY", "nullkey": "NO_KEY", "shape": "UNSUPPORTED_TYPE", "badrule": "COLUMN_OPTION", "badhash": "COLUMN_OPTION", "badcolumn": "COLUMN_OPTION", "theirs": "FOREIGN_TABLE"} {
+		tr.shows(name, "paused", code)
+		tr.logs("table="+tr.db+"."+name+" code="+code, soon)
+	}
+	if s := tr.states()[tr.db+".shape"]; !strings.Contains(s.Paused.Msg, "geometry") || !strings.Contains(s.Paused.Msg, "g") {
+		t.Errorf("the reason does not name column and type: %s", s.Paused.Msg)
+	}
+	out, code := tr.tell("tables")
+	if code != 0 {
+		t.Errorf("tables ended with %d", code)
+	}
+	tr.contains("tables", out, tr.db+".nokey is paused", "add a primary key")
+	tr.sql("UPDATE a SET n = 51", "INSERT INTO taken VALUES (2, 2)", "INSERT INTO nokey VALUES (3)")
+	tr.equal(tr.mysql, soon, "a", "b", "taken")
+	if after, err := cat.LoadTable(t.Context(), theirs); err != nil || after.MetadataLocation() != before.MetadataLocation() {
+		t.Errorf("the table of somebody else was changed: %v", err)
+	}
+	for name, code := range map[string]string{"nokey": "NO_KEY", "theirs": "FOREIGN_TABLE"} {
+		out, status := tr.tell("reload", tr.db+"."+name)
+		if status != 3 || !strings.Contains(out, code) || !strings.Contains(out, "\nfix: ") {
+			t.Errorf("reload of %s, which still cannot be, ended with %d:\n%s", name, status, out)
+		}
+	}
+	tr.equal(tr.mysql, soon, "a", "b", "taken")
+	tr.kill()
+
+	// Mended as the reasons say. The log from before, which is read again, has rows of the old definitions.
+	tr.sql("INSERT INTO nokey VALUES (4)", "INSERT INTO shape VALUES (2, POINT(1, 2))")
+	tr.sql("ALTER TABLE nokey ADD COLUMN id INT AUTO_INCREMENT PRIMARY KEY", "ALTER TABLE nullkey MODIFY v INT NOT NULL", "INSERT INTO nullkey VALUES (1)", "ALTER TABLE shape DROP COLUMN g")
+	tr.edit("exclude: [k]", "exclude: []")
+	tr.edit("hash: [k]", "hash: []")
+	tr.edit("exclude: [none]", "exclude: []")
+	if err := cat.DropTable(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	tr.start()
+	if out, code := tr.tell("reload", tr.db+".theirs", "--no-wait"); code != 0 {
+		t.Errorf("reload: %d: %s", code, out)
+	}
+	tr.equal(tr.mysql, soon, "a", "b", "taken", "nokey", "shape", "badrule", "badhash", "badcolumn", "theirs")
+	for name, s := range tr.states() {
+		if s.State != "live" {
+			t.Errorf("%s is %s: %+v", name, s.State, s.Paused)
+		}
+	}
+}
+
+// TestDestinations: two tables with one destination, and names that cannot be a destination.
+func TestDestinations(t *testing.T) {
+	needServers(t)
+	tr := sharedTrial(t, settings{file: true})
+	tr.sql("CREATE TABLE `Orders` (id INT PRIMARY KEY)", "CREATE TABLE orders (id INT PRIMARY KEY)", "INSERT INTO `Orders` VALUES (1)")
+	tr.refuses(1, "NAME_COLLISION", tr.db+".Orders", tr.db+".orders", "naming template")
+	tr.edit("tables:\n", "tables:\n  exclude: [\"*.orders\"]\n")
+	tr.well("a", "b")
+	tr.shows("Orders", "live", "")
+	if s := tr.states()[tr.db+".Orders"]; s.Iceberg != tr.db+".orders" || s.Rows != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestStorageRefuses: wrong credentials and a bucket that does not exist end the service with what to correct.
+func TestStorageRefuses(t *testing.T) {
+	needServers(t)
+	tr := sharedTrial(t, settings{})
+	secret := fmt.Sprintf("secret_key: %q", tr.s3.SecretKey)
+	tr.edit(secret, `secret_key: "wrong-geheim"`)
+	tr.refuses(1, "CHECKPOINT_STORE_ACCESS", "access denied", "check the secret key")
+	tr.contains("check", tr.checks(1), "storage", "access denied")
+	tr.edit(`secret_key: "wrong-geheim"`, secret)
+	tr.edit("s3://"+tr.s3.Name+"/", "s3://no-such-bucket/")
+	tr.refuses(1, "CHECKPOINT_STORE_ACCESS", "no-such-bucket", "bucket does not exist")
+	tr.contains("check", tr.checks(1), "storage", "no-such-bucket", "bucket does not exist")
+	if strings.Contains(tr.heard.String(), "wrong-geheim") {
+		t.Error("the wrong secret key is shown")
+	}
+	tr.edit("s3://no-such-bucket/", "s3://"+tr.s3.Name+"/")
+	tr.well("a", "b")
+}
+
+// TestDamagedRecords: a record that cannot be trusted ends the service; nothing is committed on its word.
+func TestDamagedRecords(t *testing.T) {
+	needServers(t)
+	tr := sharedTrial(t, settings{file: true})
+	tr.well("a", "b")
+	tr.stops()
+	tr.sql("UPDATE a SET n = n + 1", "DELETE FROM b WHERE id = 3")
+	files, err := filepath.Glob(tr.dir + "/warehouse/_cdc2lake/*/records/*/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no records: %v", err)
+	}
+	newest := slices.Max(files)
+	good, err := os.ReadFile(newest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(key string, v any) []byte {
+		var m map[string]any
+		d := json.NewDecoder(bytes.NewReader(good))
+		d.UseNumber()
+		if err := d.Decode(&m); err != nil {
+			t.Fatal(err)
+		}
+		m[key] = v
+		b, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for name, c := range map[string]struct {
+		text []byte
+		code string
+		want string
+	}{
+		"cut off":        {good[:len(good)/2], "CORRUPT", "restore"},
+		"empty":          {nil, "CORRUPT", "restore"},
+		"not JSON":       {[]byte("hello"), "CORRUPT", "restore"},
+		"another number": {change("n", 1<<40), "CORRUPT", "1099511627776"},
+		"foreign":        {change("pipeline", "another"), "FOREIGN_RECORD", `"another"`},
+		"newer":          {change("v", 99), "RECORD_VERSION", "format version 99"},
+	} {
+		if err := os.WriteFile(newest, c.text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		tr.refuses(1, c.code, filepath.Base(newest), c.want)
+		if out, code := tr.tell("tables"); code != 1 || !strings.Contains(out, "error "+c.code) {
+			t.Errorf("%s: tables ended with %d:\n%s", name, code, out)
+		}
+	}
+	if again, err := filepath.Glob(tr.dir + "/warehouse/_cdc2lake/*/records/*/*.json"); err != nil || slices.Max(again) != newest {
+		t.Errorf("records were written after a damaged one: %v", err)
+	}
+	if err := os.WriteFile(newest, good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tr.well("a", "b")
+	// Without the records, as the remedy says, it goes on from the tables' markers.
+	tr.stops()
+	tr.sql("UPDATE a SET n = n + 1", "DELETE FROM b WHERE id = 4")
+	if err := os.RemoveAll(filepath.Dir(filepath.Dir(newest))); err != nil {
+		t.Fatal(err)
+	}
+	tr.well("a", "b")
+	if n, err := tr.metric("cdc2lake_divergent_rows_total"); err != nil || n != 0 {
+		t.Errorf("divergence alarm: %v, %v", n, err)
+	}
+}
+
+// TestDamagedState: the local state is rebuilt from the tables, whatever happened to its files.
+func TestDamagedState(t *testing.T) {
+	needServers(t)
+	tr := sharedTrial(t, settings{file: true})
+	tr.well("a", "b")
+	for name, damage := range map[string]func([]byte) []byte{
+		"zeros":    func(b []byte) []byte { return make([]byte, len(b)) },
+		"cut off":  func(b []byte) []byte { return b[:len(b)/2] },
+		"empty":    func([]byte) []byte { return nil },
+		"one byte": func(b []byte) []byte { b[len(b)/2] ^= 0x10; return b },
+	} {
+		tr.kill()
+		damaged := 0
+		err := filepath.WalkDir(tr.dir+"/state", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if err != nil || len(b) == 0 {
+				return err
+			}
+			damaged++
+			return os.WriteFile(path, damage(b), 0o600)
+		})
+		if err != nil || damaged == 0 {
+			t.Fatalf("%s: %d files damaged: %v", name, damaged, err)
+		}
+		tr.sql("UPDATE a SET n = n + 1", "UPDATE b SET n = n + 1", "DELETE FROM a ORDER BY id LIMIT 1", "INSERT INTO b VALUES (1000, UUID_SHORT() % 10000000, 1)")
+		tr.well("a", "b")
+		if n, err := tr.metric("cdc2lake_divergent_rows_total"); err != nil || n != 0 {
+			t.Errorf("%s: divergence alarm: %v, %v", name, n, err)
+		}
+	}
+}
