@@ -15,6 +15,7 @@ type charset struct {
 	ambiguous bool
 	// asciiSafe: bytes below 0x80 are ASCII, so that texts of only these are copied.
 	asciiSafe bool
+	codes     func() *codes // charsetDouble
 }
 
 type charsetKind uint8
@@ -27,6 +28,7 @@ const (
 	charsetUTF16
 	charsetUTF16LE
 	charsetUTF32
+	charsetDouble // one and two bytes
 )
 
 // lookupCharset returns the character set of this name, or nil if it is not supported.
@@ -61,7 +63,26 @@ func makeCharsets() map[string]*charset {
 		}
 		m[name] = c
 	}
+	for i := range doubleBytes {
+		d := &doubleBytes[i]
+		m[d.name] = &charset{name: d.name, kind: charsetDouble, codes: d.table(), ambiguous: d.ambiguous, asciiSafe: true}
+	}
+	m["swe7"] = swe7()
 	return m
+}
+
+// swe7 is ASCII with Swedish letters in some places, and has no upper half.
+func swe7() *charset {
+	c := &charset{name: "swe7", kind: charsetTable, table: new([256]rune)}
+	for i := range c.table {
+		if c.table[i] = rune(i); i >= 0x7f {
+			c.table[i] = utf8.RuneError
+		}
+	}
+	for b, r := range map[byte]rune{'@': 'É', '[': 'Ä', '\\': 'Ö', ']': 'Å', '^': 'Ü', '`': 'é', '{': 'ä', '|': 'ö', '}': 'å', '~': 'ü'} {
+		c.table[b] = r
+	}
+	return c
 }
 
 // append converts src and appends it to dst.
@@ -82,6 +103,8 @@ func (c *charset) append(dst, src []byte) ([]byte, error) {
 			dst = utf8.AppendRune(dst, r)
 		}
 		return dst, nil
+	case charsetDouble:
+		return c.appendDouble(dst, src)
 	case charsetUCS2, charsetUTF16, charsetUTF16LE:
 		return c.appendUTF16(dst, src)
 	case charsetUTF32:
