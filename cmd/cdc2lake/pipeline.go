@@ -159,8 +159,8 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err
 	})
 }
 
-// askEvery is how often the server is asked where its log ends.
-const askEvery = 5 * time.Second
+// askEvery is how often the server is asked where its log ends; less in tests.
+var askEvery = 5 * time.Second
 
 // A catalog that is away for a moment should not end a service that was just started; one that is away for longer is
 // more likely a mistake in the configuration, and somebody should be told.
