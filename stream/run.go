@@ -48,7 +48,11 @@ func Run(ctx context.Context, o Options) error {
 		}
 		// Jitter, so that two supervised processes do not fence each other in step for ever.
 		d := delay + rand.N(delay/2)
-		o.Logger.Warn("restarting from the last checkpoint", "err", err, "in", d.Round(time.Millisecond))
+		code := ""
+		if e != nil {
+			code = e.Code.Name
+		}
+		o.Logger.Warn("restarting from the last checkpoint", "code", code, "err", err, "in", d.Round(time.Millisecond))
 		o.Observer.restart(err, d)
 		select {
 		case <-time.After(d):
