@@ -34,6 +34,14 @@ var worlds = map[string]func(t testing.TB, o *Options){
 		t.Cleanup(c.Close)
 		o.Store, o.Catalog.Warehouse = c, "s3://"+b.Name+"/lake"
 	},
+	"sqlite, file": func(t testing.TB, o *Options) {
+		c, err := objstore.NewClient(objstore.Config{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		o.Store = c
+	},
 	"postgres": func(t testing.TB, o *Options) {
 		o.Catalog.Type, o.Catalog.URI = "postgres", testenv.NeedPostgreSQL(t).DSN("")
 		o.Catalog.Name = fmt.Sprintf("c%d", rand.Uint64())

@@ -2,23 +2,21 @@ package iceberg
 
 import (
 	"context"
-	"io/fs"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
-// lake lists the objects of the warehouse, by what is before the extension.
+// lake lists the objects of the warehouse by their path.
 func (p *pipe) lake() map[string]bool {
+	st := p.o.Store.(*memStore)
+	st.mu.Lock()
+	defer st.mu.Unlock()
 	out := map[string]bool{}
-	_ = filepath.WalkDir(filepath.Join(p.dir, "lake"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			out[path] = true
-		}
-		return nil
-	})
+	for k := range st.objects {
+		out[k] = true
+	}
 	return out
 }
 

@@ -156,7 +156,8 @@ func (b *build) encodeManifest(next *cacheDelta, k groupKey, spec iceberggo.Part
 	if err != nil {
 		return nil, nil, err
 	}
-	var buf manifestBuffer
+	buf := manifestBuffers.Get().(*manifestBuffer)
+	defer buf.release()
 	var rows [3]int64
 	minSeq := int64(-1)
 	add := func(status iceberggo.ManifestEntryStatus, entries []*liveEntry) error {

@@ -68,10 +68,26 @@ func encodeFile(f iceberggo.DataFile, spec iceberggo.PartitionSpec, sc *icebergg
 	return b[len(entryPrefix):], nil
 }
 
-// manifestBuffer collects the entries of one manifest. See encodeFile for file.
+// manifestBuffer collects the entries of one manifest. See encodeFile for file. Get one from manifestBuffers, so that a commit that
+// rewrites thousands of entries leaves the collector nothing to do.
 type manifestBuffer struct {
 	body  []byte
 	count int64
+	z     bytes.Buffer
+	w     *flate.Writer
+}
+
+var manifestBuffers = sync.Pool{New: func() any {
+	w, _ := flate.NewWriter(nil, flate.BestSpeed)
+	return &manifestBuffer{w: w}
+}}
+
+func (m *manifestBuffer) release() {
+	m.body, m.count = m.body[:0], 0
+	m.z.Reset()
+	if cap(m.body) <= 4*maxManifestBytes {
+		manifestBuffers.Put(m)
+	}
 }
 
 // entry appends an entry; snapshot, and sequence numbers below zero, are null. Unions of null and long: index, then the value.
@@ -89,29 +105,22 @@ func (m *manifestBuffer) entry(status iceberggo.ManifestEntryStatus, snapshot, s
 	m.count++
 }
 
-var deflaters = sync.Pool{New: func() any {
-	w, _ := flate.NewWriter(nil, flate.BestSpeed)
-	return w
-}}
-
 // bytes returns the manifest: header, one block, and the marker that ends it.
 func (m *manifestBuffer) bytes(header []byte) ([]byte, error) {
-	var z bytes.Buffer
-	w := deflaters.Get().(*flate.Writer)
-	defer deflaters.Put(w)
-	w.Reset(&z)
-	if _, err := w.Write(m.body); err != nil {
+	m.w.Reset(&m.z)
+	if _, err := m.w.Write(m.body); err != nil {
 		return nil, err
 	}
-	if err := w.Close(); err != nil {
+	if err := m.w.Close(); err != nil {
 		return nil, err
 	}
+	z := m.z.Bytes()
 	var sync [syncBytes]byte
 	rand.Read(sync[:]) //nolint:errcheck // it never fails
-	out := make([]byte, 0, len(header)+z.Len()+2*syncBytes+20)
+	out := make([]byte, 0, len(header)+len(z)+2*syncBytes+20)
 	out = append(append(out, header...), sync[:]...)
 	out = binary.AppendVarint(out, m.count)
-	out = binary.AppendVarint(out, int64(z.Len()))
-	out = append(out, z.Bytes()...)
+	out = binary.AppendVarint(out, int64(len(z)))
+	out = append(out, z...)
 	return append(out, sync[:]...), nil
 }

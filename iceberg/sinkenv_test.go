@@ -20,7 +20,6 @@ import (
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
-	"github.com/cdc2lake/cdc2lake/internal/objstore"
 )
 
 // A pipe is a pipeline without source and runtime: batches go in, records are kept in memory, and a model says what the table must
@@ -63,13 +62,8 @@ func testSchema() *cdc.Schema {
 func newPipe(t testing.TB, change func(*Options)) *pipe {
 	t.Helper()
 	dir := t.TempDir()
-	c, err := objstore.NewClient(objstore.Config{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
 	p := &pipe{t: t, dir: dir, schema: testSchema(), model: map[int64]testRow{}, live: true,
-		o: Options{Pipeline: "test", Store: c, StateDir: filepath.Join(dir, "state"), Slots: 2, backoff: 1,
+		o: Options{Pipeline: "test", Store: newMemStore(), StateDir: filepath.Join(dir, "state"), Slots: 2, backoff: 1,
 			Catalog: CatalogConfig{Type: "sqlite", URI: filepath.Join(dir, "catalog.db"), Warehouse: "file://" + dir + "/lake"}}}
 	if os.Getenv("CDC2LAKE_TEST_LOG") != "" {
 		p.o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
