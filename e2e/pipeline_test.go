@@ -28,7 +28,15 @@ import (
 	"github.com/cdc2lake/cdc2lake/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) {
+	code := testenv.Wrap(m).Run()
+	if binaryDir != "" {
+		os.RemoveAll(binaryDir) //nolint:errcheck // more than 100 MB, but only that
+	}
+	os.Exit(code)
+}
+
+var binaryDir string // set by binary
 
 // binary builds the program once for all tests.
 var binary = sync.OnceValues(func() (string, error) {
@@ -36,6 +44,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	binaryDir = dir
 	path := filepath.Join(dir, "cdc2lake")
 	out, err := exec.Command("go", "build", "-o", path, "../cmd/cdc2lake").CombinedOutput()
 	if err != nil {
