@@ -1,0 +1,187 @@
+package mysql
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pingcap/tidb/pkg/parser/ast"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/binlog"
+)
+
+// alter applies the parts of an ALTER TABLE to a copy of the definition.
+func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
+	t := r.id(s.Table)
+	for _, spec := range s.Specs {
+		if spec.Tp == ast.AlterTableRenameTable {
+			r.pause(r.id(spec.NewTable), "another table was renamed to this name")
+		}
+		if spec.Tp == ast.AlterTableExchangePartition {
+			r.pause(r.id(spec.NewTable), "the table was exchanged with a partition")
+		}
+	}
+	old := r.d.lookup(t)
+	if old == nil {
+		return
+	}
+	a := &alteration{r: r, table: t, def: cloneTable(old), initials: map[string]initial{}}
+	for _, spec := range s.Specs {
+		if why := a.apply(spec); why != "" {
+			r.pause(t, why)
+			return
+		}
+	}
+	if a.changed {
+		r.out = append(r.out, ddlEffect{table: t, def: a.def, initials: a.initials})
+	}
+}
+
+func cloneTable(t *binlog.SourceTable) *binlog.SourceTable {
+	c := *t
+	c.Columns = append([]binlog.SourceColumn(nil), t.Columns...)
+	return &c
+}
+
+// alteration is one ALTER TABLE as it is applied.
+type alteration struct {
+	r        *ddlStatement
+	table    cdc.TableID
+	def      *binlog.SourceTable
+	initials map[string]initial
+	changed  bool
+}
+
+// apply returns why the part cannot be followed, or "".
+func (a *alteration) apply(s *ast.AlterTableSpec) string {
+	switch s.Tp {
+	case ast.AlterTableAddColumns:
+		return a.add(s)
+	case ast.AlterTableDropColumn:
+		return a.drop(s)
+	case ast.AlterTableOption:
+		return a.options(s.Options)
+	case ast.AlterTableAddConstraint:
+		if s.Constraint != nil && s.Constraint.Tp == ast.ConstraintPrimaryKey {
+			return "a primary key was added"
+		}
+		return ""
+	case ast.AlterTableDropPrimaryKey:
+		if a.def.KeyName == "PRIMARY" {
+			return "the primary key was dropped"
+		}
+		return ""
+	case ast.AlterTableDropIndex:
+		if strings.EqualFold(s.Name, a.def.KeyName) {
+			return "the index " + s.Name + ", which is the table's key, was dropped"
+		}
+		return ""
+	case ast.AlterTableRenameIndex:
+		if strings.EqualFold(s.FromKey.O, a.def.KeyName) {
+			a.def.KeyName = s.ToKey.O
+			a.changed = true
+		}
+		return ""
+	case ast.AlterTableDropForeignKey, ast.AlterTableLock, ast.AlterTableAlgorithm, ast.AlterTableForce, ast.AlterTableEnableKeys,
+		ast.AlterTableDisableKeys, ast.AlterTableWithValidation, ast.AlterTableWithoutValidation, ast.AlterTableSecondaryLoad, ast.AlterTableSecondaryUnload,
+		ast.AlterTableCheckPartitions, ast.AlterTableOptimizePartition, ast.AlterTableRebuildPartition, ast.AlterTableAlterCheck, ast.AlterTableDropCheck,
+		ast.AlterTableIndexInvisible, ast.AlterTableOrderByColumns, ast.AlterTableAlterColumn, ast.AlterTableAddPartitions,
+		ast.AlterTableCoalescePartitions, ast.AlterTableRemovePartitioning, ast.AlterTableStatsOptions:
+		return "" // rows and columns stay what they are
+	case ast.AlterTablePartition:
+		return "" // partitioning moves rows, and refuses to lose any
+	case ast.AlterTableModifyColumn:
+		return "MODIFY COLUMN changed a column"
+	case ast.AlterTableChangeColumn:
+		return "CHANGE COLUMN changed a column"
+	case ast.AlterTableRenameColumn:
+		return "a column was renamed"
+	case ast.AlterTableRenameTable:
+		return "the table was renamed"
+	case ast.AlterTableDropPartition:
+		return "DROP PARTITION removed rows"
+	case ast.AlterTableTruncatePartition:
+		return "TRUNCATE PARTITION removed rows"
+	case ast.AlterTableExchangePartition:
+		return "EXCHANGE PARTITION replaced rows"
+	case ast.AlterTableReorganizePartition:
+		return "REORGANIZE PARTITION rebuilt partitions"
+	case ast.AlterTableRepairPartition:
+		return "REPAIR PARTITION may have lost rows"
+	case ast.AlterTableImportPartitionTablespace, ast.AlterTableDiscardPartitionTablespace, ast.AlterTableImportTablespace, ast.AlterTableDiscardTablespace:
+		return "the table's data file was replaced"
+	default:
+		return fmt.Sprintf("a form of ALTER TABLE that is not followed (%d)", s.Tp)
+	}
+}
+
+func (a *alteration) options(opts []*ast.TableOption) string {
+	for i, o := range opts {
+		switch o.Tp {
+		case ast.TableOptionCharset:
+			if o.UintValue == ast.TableOptionCharsetWithConvertTo {
+				return "CONVERT TO CHARACTER SET changed columns"
+			}
+			name := strings.ToLower(o.StrValue)
+			if i+1 < len(opts) && opts[i+1].Tp == ast.TableOptionCollate {
+				continue
+			}
+			if o.Default || name == "" {
+				return "the default character set was changed to that of the server"
+			}
+			a.def.Collation = normalCharset(name) + "_"
+			a.changed = true
+		case ast.TableOptionCollate:
+			a.def.Collation = strings.ToLower(o.StrValue)
+			a.changed = true
+		case ast.TableOptionUnion:
+			return "UNION changed the table's rows"
+		}
+	}
+	return ""
+}
+
+func (a *alteration) drop(s *ast.AlterTableSpec) string {
+	i := findColumn(a.def, s.OldColumnName.Name.O)
+	if i < 0 {
+		return "" // the definition was read after this statement
+	}
+	if a.def.Columns[i].Key > 0 {
+		return "column " + a.def.Columns[i].Name + " of the key was dropped"
+	}
+	a.def.Columns = append(a.def.Columns[:i:i], a.def.Columns[i+1:]...)
+	a.changed = true
+	return ""
+}
+
+func (a *alteration) add(s *ast.AlterTableSpec) string {
+	at := len(a.def.Columns)
+	if p := s.Position; p != nil && len(s.NewColumns) == 1 {
+		switch p.Tp {
+		case ast.ColumnPositionFirst:
+			at = 0
+		case ast.ColumnPositionAfter:
+			if at = findColumn(a.def, p.RelativeColumn.Name.O) + 1; at == 0 {
+				return "a column was added after " + p.RelativeColumn.Name.O + ", which is not in the tracked definition"
+			}
+		}
+	}
+	for _, c := range s.NewColumns {
+		col, init, why := a.r.d.column(c, a.def.Collation)
+		if why != "" {
+			return "column " + c.Name.Name.O + " was added: " + why
+		}
+		if i := findColumn(a.def, col.Name); i >= 0 {
+			old := a.def.Columns[i]
+			if old.DataType == col.DataType && old.Unsigned == col.Unsigned && old.Precision == col.Precision && old.Scale == col.Scale && old.Length == col.Length {
+				continue // the definition was read after this statement
+			}
+			return "column " + col.Name + " was added, and the tracked definition has another one of this name"
+		}
+		a.def.Columns = append(a.def.Columns[:at:at], append([]binlog.SourceColumn{col}, a.def.Columns[at:]...)...)
+		at++
+		a.initials[strings.ToLower(col.Name)] = init
+		a.changed = true
+	}
+	return ""
+}

@@ -1,0 +1,93 @@
+package mysql
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/binlog"
+)
+
+var (
+	sqlBegin  = []byte("BEGIN")
+	sqlCommit = []byte("COMMIT")
+)
+
+// query handles statements: the frame of transactions, DDL, and changes that were logged as statements.
+func (f *follower) query(e *binlog.Event) error {
+	sql := e.Query.SQL
+	if bytes.Equal(sql, sqlBegin) {
+		if !f.txn.open {
+			// Servers before 5.6 and some proxies send no GTID event; such a log is not one that was checked.
+			return protocolError("a transaction without a GTID event, after %s", f.label())
+		}
+		f.txn.block = true
+		return nil
+	}
+	if !f.txn.open {
+		return protocolError("a statement outside a transaction, after %s", f.label())
+	}
+	if bytes.Equal(sql, sqlCommit) {
+		return f.endTxn(e)
+	}
+	text := string(sql)
+	words := firstWords(text)
+	switch {
+	case strings.HasPrefix(words, "XA START"), strings.HasPrefix(words, "XA BEGIN"):
+		f.txn.block, f.txn.xa = true, true
+		return nil
+	case strings.HasPrefix(words, "XA END"), strings.HasPrefix(words, "SAVEPOINT"), strings.HasPrefix(words, "RELEASE SAVEPOINT"):
+		return nil
+	case strings.HasPrefix(words, "XA "): // COMMIT and ROLLBACK of a prepared branch
+		return f.endTxn(e)
+	case strings.HasPrefix(words, "ROLLBACK TO"):
+		// Logged only if a table without transactions kept its rows: what is taken back cannot be told apart.
+		return f.pauseTouched("ROLLBACK TO SAVEPOINT took back a part of a transaction that also changed tables without transactions")
+	case words == "ROLLBACK":
+		if err := f.pauseTouched("a transaction was rolled back that also changed tables without transactions"); err != nil {
+			return err
+		}
+		return f.endTxn(e)
+	}
+	if !f.txn.skipAll {
+		if err := f.statement(e, text); err != nil {
+			return err
+		}
+	}
+	if f.txn.block {
+		return nil
+	}
+	return f.endTxn(e)
+}
+
+// pauseTouched pauses the tables that the open transaction has changed.
+func (f *follower) pauseTouched(why string) error {
+	var ids []cdc.TableID
+	for _, t := range f.dec.Touched() {
+		ids = append(ids, t.Schema().Table)
+	}
+	for _, id := range ids {
+		if err := f.pause(id, cdc.Errorf(codeRollback, id, "%s, after %s", why, f.label())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// xaPrepare ends the first half of an XA transaction; its rows would have to wait for the second. The event starts with a
+// byte that says whether it is instead the end of XA COMMIT … ONE PHASE, which is a transaction as any other.
+func (f *follower) xaPrepare(e *binlog.Event) error {
+	if len(e.Body) > 0 && e.Body[0] == 1 {
+		return f.endTxn(e)
+	}
+	var ids []cdc.TableID
+	for _, t := range f.dec.Touched() {
+		ids = append(ids, t.Schema().Table)
+	}
+	for _, id := range ids {
+		if err := f.pause(id, cdc.Errorf(codeXA, id, "the XA transaction %s changed it", f.txn.id)); err != nil {
+			return err
+		}
+	}
+	return f.endTxn(e)
+}

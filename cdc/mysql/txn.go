@@ -1,0 +1,175 @@
+package mysql
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/binlog"
+)
+
+// txnState is the transaction that is being read.
+type txnState struct {
+	open bool // a GTID event (or BEGIN) came, the end has not
+	// block: BEGIN or XA START came, so that a statement does not end the transaction.
+	block   bool
+	id      gtid
+	start   uint64 // offset where it starts
+	micros  int64  // commit time on the server that we read from
+	origin  int64  // commit time on the first server
+	skipAll bool   // it was delivered before
+	xa      bool
+}
+
+// beginTxn starts a transaction, and decides which tables it concerns.
+func (f *follower) beginTxn(e *binlog.Event) error {
+	if f.txn.open {
+		return f.unfinished()
+	}
+	start := f.at.reading - uint64(e.Size)
+	if e.Nested {
+		return protocolError("a GTID event inside a compressed transaction")
+	}
+	f.txn = txnState{open: true, start: start, micros: e.GTID.ImmediateMicros, origin: e.GTID.OriginalMicros}
+	if f.txn.micros == 0 {
+		f.txn.micros = int64(e.Timestamp) * 1e6
+		f.txn.origin = f.txn.micros
+	}
+	if e.Type != binlog.AnonymousGTIDEvent {
+		f.txn.id = gtid{sid: uuid.UUID(e.GTID.UUID), gno: e.GTID.GNO}
+		if len(e.GTID.Tag) > 0 {
+			f.txn.id.tag = string(e.GTID.Tag)
+		}
+	} else if f.gtids != nil {
+		return &cdc.Error{Code: codeHistory, Msg: "a transaction without GTID came after " + f.label() + ": gtid_mode was changed", Fix: "turn gtid_mode back ON and reload the tables"}
+	}
+	if err := f.decideSkips(); err != nil {
+		return err
+	}
+	f.buf = f.buf[:0]
+	if f.labels {
+		f.buf = f.txn.appendLabel(f.buf, f.gtids != nil, f.at.file)
+	}
+	f.dec.Begin(f.txn.micros, f.buf)
+	return nil
+}
+
+func (t *txnState) appendLabel(b []byte, gtids bool, file string) []byte {
+	if gtids {
+		return append(b, t.id.String()...)
+	}
+	return fmt.Appendf(b, "%s:%d", file, t.start)
+}
+
+func (f *follower) unfinished() error {
+	return cdc.Errorf(codeConnect, cdc.TableID{}, "the log has a transaction without an end after %s", f.label())
+}
+
+// decideSkips sets which tables have the transaction already: all, if it was delivered before, which happens only to the
+// last one when it is verified; otherwise those whose starts cover it.
+func (f *follower) decideSkips() error {
+	t := &f.txn
+	switch {
+	case f.gtids != nil && f.verify && t.id == f.last.id:
+		f.verify = false
+		if t.origin != f.last.micros {
+			return f.otherHistory()
+		}
+		t.skipAll = true
+	case f.gtids != nil:
+		t.skipAll = f.gtids.contains(t.id)
+	default:
+		t.skipAll = t.start < f.at.pos
+		if f.verify {
+			if t.start != f.last.start || t.origin != f.last.micros {
+				return f.otherHistory()
+			}
+			f.verify = false
+		}
+	}
+	if t.skipAll {
+		for _, id := range f.names {
+			f.tables[id].table.Skip = true
+		}
+		return nil
+	}
+	f.fresh = true
+	if len(f.waiting) == 0 {
+		return nil
+	}
+	left := f.waiting[:0]
+	for _, w := range f.waiting {
+		skip, reached := f.covered(w)
+		w.table.Skip = skip
+		if !reached {
+			left = append(left, w)
+		}
+	}
+	f.waiting = left
+	return nil
+}
+
+func (f *follower) otherHistory() error {
+	return &cdc.Error{Code: codeHistory, Msg: fmt.Sprintf("the last transaction that the tables hold (%s) is another one on this server: it was restored from a backup, or lost transactions and wrote new ones", f.lastLabel())}
+}
+
+func (f *follower) lastLabel() string {
+	if f.gtids != nil {
+		return f.last.id.String()
+	}
+	return fmt.Sprintf("%s:%d", f.last.file, f.last.start)
+}
+
+// covered reports whether the table's start covers the transaction, and whether it has been reached for good.
+func (f *follower) covered(t *followed) (skip, reached bool) {
+	if f.gtids != nil {
+		if setContains(t.set, f.txn.id) {
+			return true, false
+		}
+		f.gtids.flush()
+		return false, f.gtids.set.Contain(t.set)
+	}
+	c, err := compareFiles(f.at.file, f.txn.start, t.start.File, t.start.Pos)
+	before := err == nil && c < 0
+	return before, !before
+}
+
+// endTxn ends the transaction: this is a boundary.
+func (f *follower) endTxn(e *binlog.Event) error {
+	t := &f.txn
+	if !t.open {
+		return protocolError("the end of a transaction without a beginning, after %s", f.label())
+	}
+	if t.skipAll {
+		f.unskip()
+		if f.gtids == nil && f.at.reading > f.at.pos {
+			return f.otherHistory()
+		}
+		if f.gtids != nil {
+			f.at.pos = f.at.reading
+		}
+		f.txn = txnState{}
+		return nil
+	}
+	f.dec.Commit(t.micros)
+	if f.gtids != nil {
+		f.gtids.add(t.id)
+	}
+	f.last = lastTxn{id: t.id, known: true, start: t.start, file: f.at.file, micros: t.origin}
+	f.at.pos = f.at.reading
+	f.commit = t.micros
+	f.txn = txnState{}
+	f.wait.d = 0
+	return f.pollDue()
+}
+
+// unskip lets the tables that follow the log take rows again.
+func (f *follower) unskip() {
+	for _, id := range f.names {
+		f.tables[id].table.Skip = false
+	}
+	for _, w := range f.waiting {
+		w.table.Skip = true
+	}
+}
