@@ -208,12 +208,17 @@ func foreignRows(id cdc.TableID, v *metaVersion, ours *table.Snapshot) error {
 		if ours != nil && s.SnapshotID == ours.SnapshotID {
 			return nil
 		}
-		if s.Summary == nil || s.Summary.Operation == table.OpReplace || s.Summary.Operation == table.OpDelete {
+		if s.Summary == nil {
+			return cdc.Errorf(CodeForeignRows, id, "snapshot %d of %s does not say what it did", s.SnapshotID, identString(v.ident))
+		}
+		if s.Summary.Operation == table.OpReplace || s.Summary.Operation == table.OpDelete {
 			continue
 		}
+		// The counts are optional. Files without a count may hold rows.
 		p := s.Summary.Properties
-		if n := p.GetInt64("added-records", 0); n > 0 || s.Summary.Operation == table.OpAppend && p["added-data-files"] != "" {
-			return cdc.Errorf(CodeForeignRows, id, "snapshot %d (%s) of %s added %d rows", s.SnapshotID, s.Summary.Operation, identString(v.ident), n)
+		n, counted := p["added-records"]
+		if files := p["added-data-files"]; counted && n != "0" || !counted && files != "" && files != "0" {
+			return cdc.Errorf(CodeForeignRows, id, "snapshot %d (%s) of %s added %s rows in %s files", s.SnapshotID, s.Summary.Operation, identString(v.ident), n, files)
 		}
 	}
 	return nil

@@ -81,7 +81,7 @@ func (s *Sink) commitOne(ctx context.Context, gen cdc.Generation, id cdc.Checkpo
 			if b, err = s.prod.build(ctx, v, c.part, id, gen, c.t.cache); err == nil {
 				var nv *metaVersion
 				if nv, err = s.cat.commit(ctx, b.change); err == nil {
-					s.committed(c, v, nv, b)
+					s.committed(c, id, v, nv, b)
 					continue
 				}
 				s.failed(ctx, c, b, err)
@@ -138,7 +138,7 @@ func (s *Sink) commitTogether(ctx context.Context, gen cdc.Generation, id cdc.Ch
 			var nvs []*metaVersion
 			if nvs, err = s.cat.commitAll(ctx, cs); err == nil {
 				for i, c := range who {
-					s.committed(c, vs[c], nvs[i], bs[c])
+					s.committed(c, id, vs[c], nvs[i], bs[c])
 				}
 				continue
 			}
@@ -192,7 +192,7 @@ func (s *Sink) judge(ctx context.Context, gen cdc.Generation, id cdc.CheckpointI
 		}
 		switch what {
 		case verdictDone:
-			s.settle(c, v, at)
+			s.settle(c, id, v, at)
 		case verdictVoid:
 			s.log.Warn("the table was changed by somebody else: its part is void", "table", t.id.String(), "checkpoint", id.K)
 			c.done, c.outcome = true, cdc.Void
@@ -205,21 +205,21 @@ func (s *Sink) judge(ctx context.Context, gen cdc.Generation, id cdc.CheckpointI
 }
 
 // committed takes note of a commit that succeeded.
-func (s *Sink) committed(c *committing, v, nv *metaVersion, b *built) {
+func (s *Sink) committed(c *committing, id cdc.CheckpointID, v, nv *metaVersion, b *built) {
 	b.apply()
 	c.t.cache = b.cache
-	s.settle(c, nv, b.snapshot)
+	s.settle(c, id, nv, b.snapshot)
 	if s.cat.trimsMetadata() {
 		s.trimmed(v, nv)
 	}
 }
 
 // settle takes note that the part stands in the table as snapshot at.
-func (s *Sink) settle(c *committing, v *metaVersion, at int64) {
+func (s *Sink) settle(c *committing, id cdc.CheckpointID, v *metaVersion, at int64) {
 	t := c.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.settledLocked(v, c.part, at)
+	t.settledLocked(v, id, c.part, at)
 	c.done, c.outcome = true, cdc.Committed
 }
 

@@ -68,7 +68,7 @@ func (p *producer) build(ctx context.Context, v *metaVersion, part *partPayload,
 		}
 	}()
 	parent := v.meta.CurrentSnapshot()
-	if cache == nil || parent == nil || cache.snapshot != parent.SnapshotID {
+	if cache == nil || parent == nil || cache.snapshot != parent.SnapshotID || cache.version != v.meta.Version() {
 		if cache, err = loadSnapshotCache(ctx, p.fs, v.meta, parent); err != nil {
 			return nil, err
 		}

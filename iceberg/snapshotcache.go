@@ -14,6 +14,7 @@ import (
 // where deletes are vectors, which vector each data file has. It is one table's and used by one commit at a time.
 type snapshotCache struct {
 	snapshot  int64 // 0: the table has no snapshot
+	version   int   // of the table's format: an upgrade changes what has to be known of a snapshot
 	manifests []iceberggo.ManifestFile
 	// vectors holds the deletion vector of each data file that has one, by the data file's path.
 	vectors map[string]*liveEntry
@@ -68,7 +69,7 @@ const maxCachedBitmaps = 4 << 20
 
 // loadSnapshotCache reads what the producer needs of a snapshot.
 func loadSnapshotCache(ctx context.Context, fs *storage, meta table.Metadata, s *table.Snapshot) (*snapshotCache, error) {
-	c := &snapshotCache{vectors: map[string]*liveEntry{}, entries: map[string][]*liveEntry{}, bitmaps: map[string]*roaring.Bitmap{}}
+	c := &snapshotCache{version: meta.Version(), vectors: map[string]*liveEntry{}, entries: map[string][]*liveEntry{}, bitmaps: map[string]*roaring.Bitmap{}}
 	if s == nil {
 		return c, nil
 	}

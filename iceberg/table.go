@@ -47,8 +47,9 @@ type sinkTable struct {
 	// heads remembers the snapshots of the newest checkpoints, by the shards' count: what the state covers once a shard
 	// completes one.
 	heads     map[uint64]int64
-	preparedK uint64 // of the part made last
-	paused    bool   // by a shard writer, in this generation
+	preparedK uint64           // of the part made last
+	settled   cdc.CheckpointID // the record settled last
+	paused    bool             // by a shard writer, in this generation
 }
 
 // definition is one version of the table's columns, as rows are written under it.
@@ -170,7 +171,7 @@ func dataLocation(meta table.Metadata, partition, name string) (string, error) {
 // anew: everything in the table is going to be replaced, so its columns may change in any way.
 func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, src *cdc.Schema, parent *int64, anew bool) error {
 	t.version, t.gen, t.parent = v, gen, parent
-	t.heads = map[uint64]int64{}
+	t.heads, t.settled = map[uint64]int64{}, cdc.CheckpointID{}
 	t.lastID = v.meta.LastColumnID()
 	base := &writeTarget{schema: v.meta.CurrentSchema(), spec: v.meta.PartitionSpec(),
 		formatVersion: v.meta.Version(), targetBytes: t.opts.TargetFileBytes, props: v.meta.Properties()}
@@ -184,11 +185,15 @@ func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, src *cdc.Sch
 }
 
 // settledLocked takes note that a part stands in the table as snapshot at.
-func (t *sinkTable) settledLocked(v *metaVersion, p *partPayload, at int64) {
+func (t *sinkTable) settledLocked(v *metaVersion, id cdc.CheckpointID, p *partPayload, at int64) {
 	t.version = v
 	if !t.ready || p.Generation != t.gen {
 		return // a part of an older generation; catching up follows
 	}
+	if t.settled == id {
+		return // once more, though it was known: what follows it may be under way
+	}
+	t.settled = id
 	t.parent = &at
 	t.definedLocked(len(p.Schemas))
 	if p.Replace {
