@@ -251,7 +251,8 @@ func (p *jsonPrinter) opaque(typ byte, b []byte) bool {
 			return false
 		}
 		precision, scale := int(b[0]), int(b[1])
-		if precision < 1 || precision > 65 || scale > precision {
+		// Leading zeros of a literal count, up to what MySQL's buffer of nine words holds: 81 digits, not DECIMAL's 65.
+		if precision < 1 || precision > 81 || scale > precision {
 			return false
 		}
 		groups, size := decimalGroups(precision, scale)

@@ -93,6 +93,14 @@ func TestJSONRandom(t *testing.T) {
 		"JSON_OBJECT('k', REPEAT('y', 100000), 'long', JSON_ARRAY(1.5, CAST('null' AS JSON)), REPEAT('key', 5000), 7)",
 		"(SELECT JSON_ARRAYAGG(x) FROM (WITH RECURSIVE s AS (SELECT 1 x UNION ALL SELECT x+1 FROM s WHERE x < 1000) SELECT x*100 x FROM s) q)",
 		"CAST(CONCAT(REPEAT('[',100),REPEAT(']',100)) AS JSON)"}
+	// Decimals keep the digits of their literals, also leading zeros, and more than a DECIMAL column has.
+	for digits := 1; digits <= 35; digits++ {
+		for _, scale := range []int{0, 1, 9, 29, 30} {
+			for _, d := range []string{strings.Repeat("9", digits), strings.Repeat("0", digits-1) + "7", "1" + strings.Repeat("0", digits-1)} {
+				big = append(big, fmt.Sprintf("JSON_ARRAY(CAST(-%s.%s AS DECIMAL(65,%d)), CAST(%[1]s.5 AS DECIMAL(65,%[3]d)))", d, strings.Repeat("3", 30), scale))
+			}
+		}
+	}
 	for _, doc := range big {
 		n++
 		if _, err := conn.Execute(fmt.Sprintf("INSERT INTO j SELECT %d, %s", n, doc)); err != nil {
