@@ -91,6 +91,7 @@ func newEncoder(ctx context.Context, create createFunc, limit int64, shard, mete
 	}
 	e := &encoder{create: create, ctx: ctx, jobs: make(chan encodeJob, encodeQueue), open: map[*openFile]struct{}{}, limit: limit,
 		finish: make(chan struct{}, finishing), shard: shard, meter: meter}
+	e.alloc.keep = int(min(limit/2, allocHeld))
 	e.wg.Add(1)
 	go e.run()
 	return e

@@ -1,12 +1,16 @@
 package iceberg
 
-import "math/bits"
+import (
+	"cmp"
+	"math/bits"
+)
 
 // bufferAllocator gives the Parquet encoders of one goroutine their buffers again and again: fresh ones would cost zeroing and
 // collection, about a tenth of the encoder's time. Memory comes back with old contents. It is not safe for concurrent use.
 type bufferAllocator struct {
 	free [32][][]byte // by log2 of the capacity
 	held int
+	keep int // bound of held; 0: allocHeld
 }
 
 const (
@@ -50,7 +54,7 @@ func (a *bufferAllocator) Reallocate(n int, b []byte) []byte {
 // Free implements memory.Allocator.
 func (a *bufferAllocator) Free(b []byte) {
 	c := allocClass(cap(b))
-	if c >= len(a.free) || cap(b) != 1<<c || a.held+cap(b) > allocHeld {
+	if c >= len(a.free) || cap(b) != 1<<c || a.held+cap(b) > cmp.Or(a.keep, allocHeld) {
 		return
 	}
 	a.free[c] = append(a.free[c], b[:0])

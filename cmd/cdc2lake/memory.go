@@ -19,7 +19,7 @@ type budget struct {
 }
 
 // Shares of the budget, in percent. What is left over (45) is for what has no bound of its own: the rows between socket, decoder
-// and queues, column sets on their way to an encoder, the parts that open files fill (up to 8 MiB each), the index overlay of
+// and queues, column sets on their way to an encoder (some 25 MiB a shard with rows of 200 bytes), the parts that open files fill (up to 8 MiB each), the index overlay of
 // an open checkpoint (bounded by checkpoints.max_rows), manifests and delete vectors during a commit, and garbage: what was freed
 // and not collected yet.
 const (
