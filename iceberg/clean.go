@@ -7,17 +7,23 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	iceberggo "github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
-// Clean removes what older generations have written and nothing refers to (step 6): data and delete files, manifests and manifest
-// lists that carry a generation older than gen in their name. named are the parts of all records; they were read before the call.
+// Clean removes what older generations have written and no snapshot has ever referred to (step 6): data and delete files, manifests
+// and manifest lists of attempts that came to nothing. They carry a generation older than gen in their name; what this generation or a
+// younger one writes is never touched. named are the parts of all records; they were read before the call.
 //
-// A file stays if a part names it, or any snapshot that the table still has, in any branch, live or as deleted. A table is left
-// alone unless its property holds gen: only then can no older process commit to it any more.
+// A file stays if a part names it, or any snapshot that the table still has, of any branch or tag, as live or as deleted; or if it is
+// older than main's oldest snapshot where that has lost its parents: an expired snapshot may have referred to it, and a reader may
+// still be at it. What expiry leaves behind, in older generations and in this one, is the business of the table's maintenance
+// (removal of orphans), and not done here. A table is left alone unless its property holds gen: only then can no older process commit
+// to it any more.
 func (s *Sink) Clean(ctx context.Context, gen cdc.Generation, named []cdc.Part) error {
 	keep := map[cdc.TableID][]*partPayload{}
 	for _, p := range named {
@@ -53,6 +59,7 @@ func (s *Sink) clean(ctx context.Context, t *sinkTable, gen cdc.Generation, name
 	if err := s.referenced(ctx, v, kept); err != nil {
 		return err
 	}
+	since := cleanSince(v)
 	var drop []string
 	for _, folder := range []string{dataFolder(v.meta), metadataFolder(v.meta)} {
 		st, key, err := s.fs.r.Resolve(ctx, folder+"/x")
@@ -65,7 +72,7 @@ func (s *Sink) clean(ctx context.Context, t *sinkTable, gen cdc.Generation, name
 			}
 			old, ok := parseGenerationTag(path.Base(info.Key))
 			loc := folder + "/" + strings.TrimPrefix(info.Key, strings.TrimSuffix(key, "x"))
-			if ok && old.Less(gen) && !kept[loc] {
+			if ok && old.Less(gen) && !kept[loc] && info.Modified.After(since) {
 				drop = append(drop, loc)
 			}
 		}
@@ -79,6 +86,19 @@ func (s *Sink) clean(ctx context.Context, t *sinkTable, gen cdc.Generation, name
 	}
 	s.log.Info("files of older generations removed", "table", t.id.String(), "files", len(drop))
 	return s.fs.remove(ctx, drop...)
+}
+
+// cleanSince is the time before which expired snapshots may have been made: what an attempt wrote that died after the newest commits
+// is younger. The zero time: none has been expired. Clocks that differ make it remove less, or what an expired snapshot needed.
+func cleanSince(v *metaVersion) time.Time {
+	var oldest *table.Snapshot
+	for s := range ancestors(v.meta) {
+		oldest = s
+	}
+	if oldest == nil || oldest.ParentSnapshotID == nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(oldest.TimestampMs)
 }
 
 // holds reads the table and reports whether its property holds gen.
