@@ -231,7 +231,7 @@ func TestRebuildSpeed(t *testing.T) {
 	t.Logf("%d keys in %s, %s CPU, %.0f ns a key", total, wall.Round(time.Millisecond), cpu.Round(time.Millisecond), float64(cpu.Nanoseconds())/total)
 }
 
-// TestPartSurvives: a part that this version wrote must be readable by every later one. The fixture is never written again.
+// TestPartFormat: damage and newer formats are noticed.
 func TestPartFormat(t *testing.T) {
 	bm := roaring.BitmapOf(1, 2, 3)
 	pos, err := bm.ToBytes()

@@ -44,6 +44,20 @@ func (f *faultyCatalog) commit(ctx context.Context, c change) (v *metaVersion, e
 	return v, nil
 }
 
+func (f *faultyCatalog) commitAll(ctx context.Context, cs []change) (vs []*metaVersion, err error) {
+	f.mu.Lock()
+	h := f.hook
+	f.mu.Unlock()
+	do := func() error { vs, err = f.catalogue.commitAll(context.WithoutCancel(ctx), cs); return err }
+	if h == nil {
+		return vs, do()
+	}
+	if err := h(do); err != nil {
+		return nil, err
+	}
+	return vs, nil
+}
+
 // faultyStore makes the n-th call of any store fail.
 type faultyStore struct {
 	Resolver
@@ -100,18 +114,20 @@ func (p *pipe) carriers(id cdc.CheckpointID) (n int) {
 	return n
 }
 
+// catalogFaults are what can happen to a commit.
+var catalogFaults = map[string]func(do func() error) error{
+	"conflict":              func(func() error) error { return errConflict },
+	"unavailable":           func(func() error) error { return catalogError("away") },
+	"unknown, not done":     func(func() error) error { return errUnknown },
+	"unknown after success": func(do func() error) error { return errors.Join(errUnknown, do()) },
+}
+
 func TestCatalogFaults(t *testing.T) {
-	kinds := map[string]func(do func() error) error{
-		"conflict":              func(func() error) error { return errConflict },
-		"unavailable":           func(func() error) error { return catalogError("away") },
-		"unknown, not done":     func(func() error) error { return errUnknown },
-		"unknown after success": func(do func() error) error { return errors.Join(errUnknown, do()) },
-	}
 	formats(t, func(t *testing.T, format int) {
 		p, cat, _ := faultyPipe(t, format)
 		p.start()
 		n := int64(0)
-		for name, h := range kinds {
+		for name, h := range catalogFaults {
 			for times := 1; times <= 3; times++ {
 				n++
 				p.tx(map[int64]testRow{n: row(int32(n), name), 1: row(int32(n), "again")})
