@@ -66,6 +66,7 @@ type faultyStore struct {
 	at    int // 0: never
 	fault objtest.Fault
 	hit   bool
+	dead  bool // after the fault
 }
 
 func (f *faultyStore) Resolve(ctx context.Context, loc string) (objstore.Store, string, error) {
@@ -81,6 +82,9 @@ func (f *faultyStore) Resolve(ctx context.Context, loc string) (objstore.Store, 
 			f.hit = true
 			return f.fault
 		}
+		if f.dead && f.calls > f.at {
+			return objtest.Fault{Refuse: objtest.ErrCrash}
+		}
 		return objtest.Fault{}
 	}), key, nil
 }
@@ -88,7 +92,7 @@ func (f *faultyStore) Resolve(ctx context.Context, loc string) (objstore.Store, 
 func (f *faultyStore) arm(at int, fault objtest.Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls, f.at, f.fault, f.hit = 0, at, fault, false
+	f.calls, f.at, f.fault, f.hit, f.dead = 0, at, fault, false, false
 }
 
 func (f *faultyStore) was() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.hit }
