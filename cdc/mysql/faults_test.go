@@ -73,16 +73,16 @@ func TestConnectionKilled(t *testing.T) {
 			s := server(t, vars)
 			ctx := timeout(t, 2*time.Minute)
 			p, id := fresh(t, s)
-			for i := range 6 {
+			for i := range 4 {
 				must(t, s.Exec(ctx, fmt.Sprintf("INSERT INTO d.t VALUES (%d, 'a')", i), fmt.Sprintf("UPDATE d.t SET v = 'b%d'", i)))
 				p.catchUp(ctx)
 				if n := killDumps(ctx, t, s); n == 0 {
 					t.Fatal("no connection to kill")
 				}
 				switch i {
-				case 2:
+				case 1:
 					must(t, s.Exec(ctx, "FLUSH BINARY LOGS"))
-				case 4:
+				case 2:
 					must(t, s.Restart(ctx))
 				}
 			}
@@ -141,7 +141,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	for i := range uint64(2) {
 		go func() {
 			defer func() { wrote <- struct{}{} }()
-			writeRandomly(ctx, t, s, "d", rand.New(rand.NewPCG(seed, i)), 400)
+			writeRandomly(ctx, t, s, "d", rand.New(rand.NewPCG(seed, i)), 200)
 		}()
 	}
 	rng := rand.New(rand.NewPCG(seed, 9))

@@ -140,6 +140,9 @@ func TestLoadBesideLog(t *testing.T) {
 		{"minimal", map[string]string{"binlog_row_metadata": "MINIMAL", "binlog_transaction_compression": "ON"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.name == "minimal" {
+				testenv.Slow(t)
+			}
 			noLeaks(t)
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
@@ -207,7 +210,7 @@ func loadBesideLog(t *testing.T, s *testenv.MySQLServer, seed uint64) {
 func restartFromEvery(ctx context.Context, t *testing.T, s *testenv.MySQLServer, old *mapSink, ids []cdc.TableID) {
 	n := 0
 	for i, c := range old.checkpoints {
-		if !c.loaded || len(old.checkpoints)-i > 40 {
+		if !c.loaded || len(old.checkpoints)-i > 20 {
 			continue
 		}
 		n++

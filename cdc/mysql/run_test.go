@@ -211,6 +211,10 @@ func (p *pipeline) catchUp(ctx context.Context) {
 		} else if c >= 0 {
 			return
 		}
+		select { // the next barrier shall not take the processor from the server
+		case <-time.After(2 * time.Millisecond):
+		case <-p.done:
+		}
 	}
 }
 
