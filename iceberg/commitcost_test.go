@@ -87,9 +87,14 @@ const loadRows = 1000
 // The first ten files are large, so that there are rows to delete in them for a thousand commits.
 const largeRows = 200_000
 
-func newCommitLoad(t testing.TB, format int, pick func(n int) []int) *commitLoad {
+func newCommitLoad(t testing.TB, format int, partition []string, pick func(n int) []int) *commitLoad {
 	st := &countingStore{}
-	p := newPipe(t, func(o *Options) { withFormat(format)(o); st.Resolver = o.Store; o.Store = st; o.Slots = 1 })
+	p := newPipe(t, func(o *Options) {
+		o.Tables = func(cdc.TableID) TableOptions { return TableOptions{FormatVersion: format, Partition: partition} }
+		st.Resolver = o.Store
+		o.Store = st
+		o.Slots = 1
+	})
 	p.start()
 	tab, err := p.sink.table(p.id)
 	if err != nil {
@@ -108,11 +113,15 @@ func (l *commitLoad) commit(t testing.TB) (c commitCost) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var values map[int]any
+	for _, f := range target.spec.Fields() { // a bucket
+		values = map[int]any{f.FieldID: int32(len(l.files) % 16)}
+	}
 	rows := int64(loadRows)
 	if len(l.files) < 10 {
 		rows = largeRows
 	}
-	b, err := iceberggo.NewDataFileBuilder(target.spec, iceberggo.EntryContentData, uri, iceberggo.ParquetFile, nil, nil, nil, rows, 50_000)
+	b, err := iceberggo.NewDataFileBuilder(target.spec, iceberggo.EntryContentData, uri, iceberggo.ParquetFile, values, nil, nil, rows, 50_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +262,7 @@ func TestCommitCostIsFlat(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(picks)) {
 			t.Run(fmt.Sprintf("v%d/%s", format, name), func(t *testing.T) {
 				points := []int{10, 100, 500, 1000}
-				cs := costs(t, func() *commitLoad { return newCommitLoad(t, format, picks[name]) }, points)
+				cs := costs(t, func() *commitLoad { return newCommitLoad(t, format, nil, picks[name]) }, points)
 				for i, c := range cs {
 					t.Logf("%5d: %s", points[i], c.over(costWindow))
 				}
@@ -276,12 +285,29 @@ func BenchmarkCommit(b *testing.B) {
 			b.Run(fmt.Sprintf("v%d/%s", format, name), func(b *testing.B) {
 				for range b.N {
 					points := []int{10, 100, 500, 1000}
-					for i, c := range costs(b, func() *commitLoad { return newCommitLoad(b, format, picks[name]) }, points) {
+					for i, c := range costs(b, func() *commitLoad { return newCommitLoad(b, format, nil, picks[name]) }, points) {
 						b.ReportMetric(float64(c.cpu.Microseconds())/1000/costWindow, fmt.Sprintf("ms/commit-%d", points[i]))
 					}
 				}
 				b.ReportMetric(0, "ns/op")
 			})
 		}
+	}
+}
+
+// TestCommitCostOfPartitions shows what commits cost to a table of 16 partitions, and that it does not grow with their number.
+func TestCommitCostOfPartitions(t *testing.T) {
+	testenv.Slow(t)
+	for _, format := range []int{2, 3} {
+		t.Run(fmt.Sprintf("v%d", format), func(t *testing.T) {
+			points := []int{10, 100, 500, 1000}
+			cs := costs(t, func() *commitLoad { return newCommitLoad(t, format, []string{"bucket(16, id)"}, picks["random"]) }, points)
+			for i, c := range cs {
+				t.Logf("%5d: %s", points[i], c.over(costWindow))
+			}
+			if ratio := float64(cs[3].cpu) / float64(cs[0].cpu); ratio > 1.5 {
+				t.Errorf("CPU: the 1,000th commit costs %.2f times the 10th", ratio)
+			}
+		})
 	}
 }

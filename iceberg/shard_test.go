@@ -264,7 +264,7 @@ func (w *flakyWriter) Close() error {
 
 // TestStoreFailures fails every call of the store in turn: the checkpoint must fail, with that error, and nothing may hang or leak.
 func TestStoreFailures(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	for n := 1; ; n++ {
 		f := &flaky{fail: n}
 		s := smallShards(t, cdc.LoadDone, func(o *shardOptions) { o.create, o.bufferRows = f.create, 1 })
@@ -331,7 +331,7 @@ func TestWriteWhileUploading(t *testing.T) {
 
 // TestClose drops what was not prepared.
 func TestClose(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	s := smallShards(t, cdc.LoadDone, func(o *shardOptions) { o.bufferRows = 1 })
 	for i := range 10 {
 		s.must(s.write(smallBatch(t, smallSchema(tabA, 1), smallRow{ins, int64(i), "a"})))

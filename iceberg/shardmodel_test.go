@@ -157,7 +157,7 @@ type modelChunk struct {
 // TestShardModel runs the protocol of an initial load beside a log (DESIGN, "Initial load") against random schedules, buffer sizes,
 // slots, keys, partitions and barriers, and reads the files back with another library.
 func TestShardModel(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	rapid.Check(t, func(rt *rapid.T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 0))
 		keyKind := rapid.IntRange(0, 2).Draw(rt, "key")
