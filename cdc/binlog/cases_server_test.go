@@ -237,7 +237,7 @@ func TestOptions(t *testing.T) {
 	if ops != "ccud" {
 		t.Errorf("operations %q", ops)
 	}
-	for _, bad := range []TableOptions{{Exclude: []string{"nmae"}}, {Hash: []string{"x"}}, {Exclude: []string{"id"}}, {MetaOp: "NAME", Exclude: []string{"secret"}}} {
+	for _, bad := range []TableOptions{{Exclude: []string{"nam"}}, {Hash: []string{"x"}}, {Exclude: []string{"id"}}, {MetaOp: "NAME", Exclude: []string{"secret"}}} {
 		if _, err := NewSchema(r.src, bad); err == nil || err.Code != CodeColumnOption {
 			t.Errorf("%+v: %v", bad, err)
 		}

@@ -79,7 +79,7 @@ func (d *Decoder) transaction(outer *Event, b []byte) error {
 	end, size32, timestamp := outer.End, outer.Size, outer.Timestamp
 	for {
 		ev, err := p.next(r)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -61,10 +61,9 @@ type op struct {
 
 // plan decodes the row images that follow one table map. It lives as long as the map's bytes are the same.
 type plan struct {
-	body   []byte // of the table map; owned
-	table  *Table // nil for tables that are not selected
-	watch  cdc.TableID
-	failed bool // the table was given up on this map
+	body  []byte // of the table map; owned
+	table *Table // nil for tables that are not selected
+	watch cdc.TableID
 	// passed: the map came while the table's rows were passed over. It may be of a definition older than the table's, so it is
 	// looked at only when rows count again.
 	passed bool

@@ -79,13 +79,12 @@ func TestAddColumnDefaults(t *testing.T) {
 		}
 		tab.rows[key] = strings.Join(vals, "\x1f")
 	}
-	schema := tab.schema
 	sink.mu.Unlock()
 	// ZEROFILL pads what is printed.
 	exec(fmt.Sprintf("ALTER TABLE t DROP COLUMN c%d", indexOf(addedColumns, "MEDIUMINT ZEROFILL NOT NULL DEFAULT 3")))
 	p.catchUp(ctx)
 	sink.equal(s.MySQLServer, id)
-	schema = sink.tables[id].schema
+	schema := sink.tables[id].schema
 	now, err := src.Discover(ctx)
 	must(t, err)
 	tracked, cerr := binlog.ParseSource(schema)

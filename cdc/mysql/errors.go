@@ -34,7 +34,6 @@ var (
 	codeRollback  = cdc.NewCode("MYSQL_ROLLBACK", cdc.TablePaused, "a transaction was taken back in the log after its rows were sent", "`cdc2lake reload TABLE`; keep tables with and without transactions out of the same transaction")
 	codeXA        = cdc.NewCode("MYSQL_XA", cdc.TablePaused, "an XA transaction changed the table; these are not followed yet", "`cdc2lake reload TABLE` after the XA transaction has ended")
 	codeGone      = cdc.NewCode("MYSQL_TABLE_GONE", cdc.TablePaused, "the table is no longer in the source", "create it again and reload, or leave it out with tables.exclude")
-	codeDefChange = cdc.NewCode("MYSQL_DEFINITION", cdc.TablePaused, "the log's rows do not fit the table's tracked definition", "`cdc2lake reload TABLE` loads it anew with its present definition")
 )
 
 // errAccess etc. are numbers of server errors (mysqld_error.h).

@@ -224,9 +224,7 @@ func TestChunksPartition(t *testing.T) {
 			for _, i := range s.Key {
 				names = append(names, quoteName(s.Columns[i].Name))
 			}
-			for _, r := range keysInOrder(t, db, s, strings.Join(names, ", ")) {
-				sortedKeys = append(sortedKeys, r)
-			}
+			sortedKeys = append(sortedKeys, keysInOrder(t, db, s, strings.Join(names, ", "))...)
 			if strings.Join(order, "\n") != strings.Join(sortedKeys, "\n") {
 				t.Fatalf("ReadTable's order\n%q\nMySQL's\n%q", order, sortedKeys)
 			}

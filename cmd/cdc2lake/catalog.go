@@ -91,7 +91,7 @@ func (a *app) serveCatalog(ctx context.Context, cfg *config.Config, listen strin
 	c, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if err := srv.Shutdown(c); err != nil {
-		srv.Close()
+		srv.Close() //nolint:errcheck // it ends with the process anyway
 	}
 	<-served
 	return nil

@@ -16,9 +16,8 @@ import (
 // lagBench is a board with a clock, over a log whose positions are numbers of bytes.
 type lagBench struct {
 	*testing.T
-	b   *board
-	t   time.Time
-	seq uint64
+	b *board
+	t time.Time
 }
 
 func newLagBench(t *testing.T) *lagBench {

@@ -123,6 +123,6 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, a *answer) {
 	}
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead && a.status != http.StatusNoContent && a.status != http.StatusNotModified {
-		w.Write(b)
+		w.Write(b) //nolint:errcheck // the client is gone
 	}
 }

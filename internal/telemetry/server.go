@@ -96,7 +96,7 @@ func Handler(o ServerOptions) http.Handler {
 				return
 			}
 			w.Header().Set("Content-Type", "application/json")
-			w.Write(append(b, '\n'))
+			w.Write(append(b, '\n')) //nolint:errcheck // the client is gone
 		})))
 	}
 	return mux

@@ -8,8 +8,7 @@ import (
 // sorter sorts entries whose Hi is uniform in some range: two scatters by what Hi should be in rank, then insertion.
 // Buckets that turn out uneven are sorted by comparison, so that no distribution is worse than n log n.
 type sorter struct {
-	tmp    []uint64
-	counts []uint32
+	tmp []uint64
 }
 
 // sort sorts d in place; it needs as much scratch memory, which it keeps.

@@ -72,7 +72,7 @@ func (d *demo) run(ctx context.Context) (string, error) {
 	}
 
 	w := startWriters(ctx, d.mysql)
-	defer w.stop()
+	defer w.stop() //nolint:errcheck // its error counts only where the writers are stopped in order
 	if err := d.service.start(); err != nil {
 		return "", err
 	}
