@@ -79,7 +79,7 @@ func (d *Decoder) transaction(outer *Event, b []byte) error {
 	end, size32, timestamp := outer.End, outer.Size, outer.Timestamp
 	for {
 		ev, err := p.next(r)
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // bare: the clean end between two events, and nothing that wraps it
 			return nil
 		}
 		if err != nil {
