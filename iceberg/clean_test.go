@@ -102,6 +102,9 @@ func TestCleanKeepsWhatAnythingRefersTo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			formats(t, func(t *testing.T, format int) {
+				if name == "s3" && format == 2 {
+					t.Skip("the names are the same")
+				}
 				p := newPipe(t, func(o *Options) {
 					st(t, o)
 					o.KeepSnapshots = 10

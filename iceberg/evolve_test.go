@@ -2,9 +2,12 @@ package iceberg
 
 import (
 	"context"
+	"io"
 	"testing"
 
+	iceberggo "github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
@@ -122,12 +125,50 @@ func TestPartitionedTable(t *testing.T) {
 			p.checkpoint()
 			p.check()
 		}
+		p.checkSummaries()
 		p.checkState()
 		p.reopen(false)
 		p.start()
 		p.checkState()
 		p.check()
 	})
+}
+
+// checkSummaries compares the partition summaries of all manifests with those that iceberg-go works out from all their entries.
+func (p *pipe) checkSummaries() {
+	p.t.Helper()
+	ctx, meta := context.Background(), p.meta()
+	ms, err := meta.CurrentSnapshot().Manifests(p.sink.fs.bind(ctx))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, m := range ms {
+		spec := meta.PartitionSpecByID(int(m.PartitionSpecID()))
+		entries, err := m.FetchEntries(p.sink.fs.bind(ctx), false)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		w, err := iceberggo.NewManifestWriter(meta.Version(), io.Discard, *spec, meta.CurrentSchema(), 1, iceberggo.WithManifestWriterContent(m.ManifestContent()))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for _, e := range entries {
+			id := int64(1)
+			if err := w.Add(iceberggo.NewManifestEntry(iceberggo.EntryStatusADDED, &id, nil, nil, e.DataFile())); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			p.t.Fatal(err)
+		}
+		want, err := w.ToManifestFile("x", 1)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if d := cmp.Diff(want.Partitions(), m.Partitions()); d != "" || len(m.Partitions()) == 0 {
+			p.t.Fatalf("partitions of %s: %s", m.FilePath(), d)
+		}
+	}
 }
 
 func TestNames(t *testing.T) {

@@ -1,8 +1,9 @@
 package iceberg
 
 import (
-	"bytes"
 	"fmt"
+	"io"
+	"maps"
 	"math/bits"
 	"slices"
 
@@ -124,15 +125,11 @@ func (b *build) writeGroup(next *cacheDelta, k groupKey, g *group, limit int) er
 func (b *build) writeManifest(next *cacheDelta, k groupKey, spec iceberggo.PartitionSpec, g *group) (iceberggo.ManifestFile, error) {
 	loc := fmt.Sprintf("%s/%s-m%d.avro", metadataFolder(b.meta), b.tag, b.nextFile)
 	b.nextFile++
-	write := b.encodeManifest
-	if !spec.IsUnpartitioned() {
-		write = b.encodePartitioned // iceberg-go's own writer, which summarises the partitions
-	}
 	added := make([]*liveEntry, len(g.added))
 	for i, f := range g.added {
 		added[i] = newLiveEntry(iceberggo.NewManifestEntry(iceberggo.EntryStatusADDED, &b.snapshot, &b.sequence, &b.sequence, f), loc)
 	}
-	m, body, err := write(next, k, spec, added, g, loc)
+	m, body, err := b.encodeManifest(next, k, spec, added, g, loc)
 	if err == nil {
 		err = b.put(loc, body)
 	}
@@ -150,7 +147,7 @@ func (b *build) writeManifest(next *cacheDelta, k groupKey, spec iceberggo.Parti
 	return m, nil
 }
 
-// encodeManifest writes a manifest of an unpartitioned spec.
+// encodeManifest writes a manifest.
 func (b *build) encodeManifest(next *cacheDelta, k groupKey, spec iceberggo.PartitionSpec, added []*liveEntry, g *group, loc string) (iceberggo.ManifestFile, []byte, error) {
 	header, err := next.base.manifestHeader(headerKey{b.meta.Version(), k.content, spec.ID(), b.schema.ID}, len(b.part.Schemas) == 0, spec, b.schema)
 	if err != nil {
@@ -198,40 +195,61 @@ func (b *build) encodeManifest(next *cacheDelta, k groupKey, spec iceberggo.Part
 	if err != nil {
 		return nil, nil, err
 	}
-	m := iceberggo.NewManifestFile(b.meta.Version(), loc, int64(len(body)), k.spec, b.snapshot).Content(k.content).SequenceNum(-1, minSeq).
+	mb := iceberggo.NewManifestFile(b.meta.Version(), loc, int64(len(body)), k.spec, b.snapshot).Content(k.content).SequenceNum(-1, minSeq).
 		AddedFiles(int32(len(g.added))).ExistingFiles(int32(len(g.existing))).DeletedFiles(int32(len(g.deleted))).
-		AddedRows(rows[iceberggo.EntryStatusADDED]).ExistingRows(rows[iceberggo.EntryStatusEXISTING]).DeletedRows(rows[iceberggo.EntryStatusDELETED]).Build()
-	return m, body, nil
+		AddedRows(rows[iceberggo.EntryStatusADDED]).ExistingRows(rows[iceberggo.EntryStatusEXISTING]).DeletedRows(rows[iceberggo.EntryStatusDELETED])
+	if !spec.IsUnpartitioned() {
+		s, err := b.partitionSummaries(next.base, k, spec, added, g.existing, g.deleted)
+		if err != nil {
+			return nil, nil, err
+		}
+		mb.Partitions(s)
+	}
+	return mb.Build(), body, nil
 }
 
-// encodePartitioned writes a manifest with iceberg-go.
-func (b *build) encodePartitioned(_ *cacheDelta, k groupKey, spec iceberggo.PartitionSpec, _ []*liveEntry, g *group, loc string) (iceberggo.ManifestFile, []byte, error) {
-	var buf bytes.Buffer
-	w, err := iceberggo.NewManifestWriter(b.meta.Version(), &buf, spec, b.schema, b.snapshot, iceberggo.WithManifestWriterContent(k.content))
+// partitionSummaries are the bounds of each partition field over a manifest's entries. They depend only on which partitions occur, and
+// iceberg-go, which alone knows how to compare and encode values of every type, works them out from one entry of each.
+func (b *build) partitionSummaries(c *snapshotCache, k groupKey, spec iceberggo.PartitionSpec, g ...[]*liveEntry) ([]iceberggo.FieldSummary, error) {
+	distinct := map[string]iceberggo.DataFile{}
+	for _, entries := range g {
+		for _, e := range entries {
+			if e.partition == "" {
+				e.partition = partitionKey(e.file)
+			}
+			distinct[e.partition] = e.file
+		}
+	}
+	keys := slices.Sorted(maps.Keys(distinct))
+	name := fmt.Sprint(b.meta.Version(), k.content, b.schema.ID, len(b.part.Schemas), keys)
+	if s, ok := c.summaries[name]; ok && len(b.part.Schemas) == 0 {
+		return s, nil
+	}
+	w, err := iceberggo.NewManifestWriter(b.meta.Version(), io.Discard, spec, b.schema, b.snapshot, iceberggo.WithManifestWriterContent(k.content))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	for _, f := range g.added {
-		if err := w.Add(iceberggo.NewManifestEntry(iceberggo.EntryStatusADDED, &b.snapshot, nil, nil, f)); err != nil {
-			return nil, nil, err
-		}
-	}
-	for _, e := range g.existing {
-		if err := w.Existing(e.ManifestEntry); err != nil {
-			return nil, nil, err
-		}
-	}
-	for _, e := range g.deleted {
-		if err := w.Delete(e.ManifestEntry); err != nil {
-			return nil, nil, err
+	for _, key := range keys {
+		if err := w.Add(iceberggo.NewManifestEntry(iceberggo.EntryStatusADDED, &b.snapshot, nil, nil, distinct[key])); err != nil {
+			return nil, err
 		}
 	}
 	if err := w.Close(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	m, err := w.ToManifestFile(loc, int64(buf.Len()))
-	return m, buf.Bytes(), err
+	m, err := w.ToManifestFile("x", 1)
+	if err != nil {
+		return nil, err
+	}
+	if c.summaries == nil || len(c.summaries) >= maxSummaries {
+		c.summaries = map[string][]iceberggo.FieldSummary{}
+	}
+	c.summaries[name] = m.Partitions()
+	return m.Partitions(), nil
 }
+
+// maxSummaries bounds what is remembered of partition summaries.
+const maxSummaries = 256
 
 // removeAll takes every file of the table out.
 func (b *build) removeAll(next *cacheDelta) error {

@@ -87,7 +87,7 @@ func TestScanValues(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		check(rt, rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 1200).Draw(rt, "rows"), rapid.SampledFrom([]int{1, 7, 300, 2000}).Draw(rt, "set"), rapid.IntRange(1, 4).Draw(rt, "group"))
+		check(rt, rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 400).Draw(rt, "rows"), rapid.SampledFrom([]int{1, 7, 300, 2000}).Draw(rt, "set"), rapid.IntRange(1, 4).Draw(rt, "group"))
 	})
 	// Several batches and pages a row group, and groups that end within a batch.
 	check(t, 1, 70_000, 10_000, 4)
@@ -282,8 +282,8 @@ func TestKeysOfEveryKind(t *testing.T) {
 				}
 				p.tx(tx)
 			}
-			for range 3 {
-				for range 3 {
+			for range 2 {
+				for range 2 {
 					step()
 					p.checkpoint()
 				}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	iceberggo "github.com/apache/iceberg-go"
+	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 )
 
@@ -23,6 +24,8 @@ type snapshotCache struct {
 	// bitmaps are the newest vectors' contents: rows deleted lately tend to have neighbours.
 	bitmaps map[string]*roaring.Bitmap
 	headers map[headerKey][]byte
+	// summaries are those of manifests, by the partitions that occur in them.
+	summaries map[string][]iceberggo.FieldSummary
 	// legacy are the position deletes of format 2 in a table of format 3; nil: there are none.
 	legacy *legacyDeletes
 }
@@ -36,6 +39,7 @@ type liveEntry struct {
 	snapshot, seq, fileSeq int64
 	rows                   int64
 	raw                    []byte // as it stands in manifests; nil: not known
+	partition              string // see partitionKey; "": not known
 }
 
 func newLiveEntry(e iceberggo.ManifestEntry, manifest string) *liveEntry {
@@ -107,9 +111,21 @@ func loadSnapshotCache(ctx context.Context, fs *storage, meta table.Metadata, s 
 	return c, err
 }
 
+// entriesOf reads a manifest's entries.
+func entriesOf(m iceberggo.ManifestFile, fs iceio.IO, discardDeleted bool) ([]iceberggo.ManifestEntry, error) {
+	var out []iceberggo.ManifestEntry
+	for e, err := range m.Entries(fs, discardDeleted) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
 // liveEntries reads the entries of a manifest that are not deleted.
 func liveEntries(ctx context.Context, fs *storage, m iceberggo.ManifestFile) ([]*liveEntry, error) {
-	entries, err := m.FetchEntries(fs.bind(ctx), true)
+	entries, err := entriesOf(m, fs.bind(ctx), true)
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", m.FilePath(), err)
 	}
