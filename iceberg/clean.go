@@ -144,7 +144,7 @@ func (s *Sink) referenced(ctx context.Context, v *metaVersion, kept map[string]b
 		}
 		mu.Unlock()
 		for _, m := range read {
-			entries, err := m.FetchEntries(s.fs.bind(ctx), false)
+			entries, err := entriesOf(m, s.fs.bind(ctx), false)
 			if err != nil {
 				return err
 			}

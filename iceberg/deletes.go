@@ -110,9 +110,12 @@ var positionDeleteSchema = func() *schema.GroupNode {
 func encodePositionDeletes(ds []deletedFrom) (body []byte, rows int64, err error) {
 	var buf bytes.Buffer
 	props := parquet.NewWriterProperties(parquet.WithCompression(pqcompress.Codecs.Zstd), parquet.WithCompressionLevel(1),
-		parquet.WithDictionaryFor("file_path", true), parquet.WithDictionaryFor("pos", false), parquet.WithEncodingFor("pos", parquet.Encodings.DeltaBinaryPacked))
+		parquet.WithDictionaryFor("file_path", true), parquet.WithDictionaryFor("pos", false)) // PLAIN, as data files: every reader has it
 	w := file.NewParquetWriter(&buf, positionDeleteSchema, file.WithWriterProps(props))
-	rg := w.AppendRowGroup()
+	rg, err := w.AppendRowGroupChecked()
+	if err != nil {
+		return nil, 0, err
+	}
 	const chunk = 8192
 	paths, positions := make([]parquet.ByteArray, 0, chunk), make([]int64, 0, chunk)
 	column := func(fill func(write func() error) error) error {

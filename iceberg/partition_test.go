@@ -84,9 +84,9 @@ func TestPartitionTransforms(t *testing.T) {
 			c := &s.Columns[i]
 			typ := icebergType(c.Type)
 			tab := newTestTable(t)
-			target, _ := tab.target(s)
+			tab.target(s) //nolint:errcheck // for the field ids only
 			tab.spec = iceberggo.NewPartitionSpecID(3, iceberggo.PartitionField{SourceIDs: []int{tab.ids[c.Name]}, FieldID: 1000, Name: "p", Transform: tr})
-			target, _ = tab.target(s)
+			target, _ := tab.target(s)
 			p, err := newPartitioner(target)
 			float := c.Type.Kind == cdc.KindFloat32 || c.Type.Kind == cdc.KindFloat64
 			if legal := tr.CanTransform(typ) && !float; legal != (err == nil) {

@@ -40,7 +40,6 @@ type testTable struct {
 	next  uint32
 	ids   map[string]int
 	paths map[uint32]string
-	specs map[int]iceberggo.PartitionSpec
 	last  *writeTarget
 }
 

@@ -111,13 +111,11 @@ func randomValue(c *cdc.Column, r *rand.Rand) any {
 
 // modelSource is a database whose log reaches the shards late, and whose rows are read in chunks meanwhile.
 type modelSource struct {
-	schema    *cdc.Schema
-	rows      map[int]testRow
-	log       []modelEvent // not delivered yet
-	seq       uint64       // of the last batch delivered
-	delivered int          // events
-	total     int
-	truth     map[int]testRow // as of the delivered events, once the load is done
+	schema *cdc.Schema
+	rows   map[int]testRow
+	log    []modelEvent // not delivered yet
+	seq    uint64       // of the last batch delivered
+	total  int
 }
 
 type modelEvent struct {

@@ -39,7 +39,6 @@ type pipe struct {
 	starts  []cdc.TableStart
 	writers []*SlotWriter
 	entry   *cdc.Entry
-	pos     int // the log's position: the number of transactions
 	log     []map[int64]*testRowChange
 	live    bool
 	// keyOf gives the key columns' values of row number id; nil: one bigint, the number itself.

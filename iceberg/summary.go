@@ -11,7 +11,6 @@ import (
 // summary counts what a snapshot adds and removes, for the standard fields of its summary.
 type summary struct {
 	added, removed fileCounts
-	partitions     map[string]struct{}
 }
 
 type fileCounts struct {

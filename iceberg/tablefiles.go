@@ -2,7 +2,6 @@ package iceberg
 
 import (
 	"fmt"
-	"maps"
 	"path"
 
 	iceberggo "github.com/apache/iceberg-go"
@@ -33,10 +32,6 @@ type tableFiles struct {
 
 func newTableFiles() *tableFiles {
 	return &tableFiles{map[uint32]*fileInfo{}, map[string]uint32{}}
-}
-
-func (d *tableFiles) clone() *tableFiles {
-	return &tableFiles{maps.Clone(d.byNum), maps.Clone(d.byPath)}
 }
 
 // add enters a file. A number stands for one file as long as anything may refer to it.
