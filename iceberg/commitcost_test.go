@@ -221,36 +221,34 @@ func seq(from, to int) (out []int) {
 // costWindow is the number of commits over which a cost is averaged: manifests are merged every few commits, so that it is in all.
 const costWindow = 32
 
-// costs are what commits cost around the 10th, 100th, 500th and 1,000th. CPU is the process's, which others on the machine disturb:
-// the least of several windows counts.
+// costs are what commits cost around the 10th, 100th, 500th and 1,000th. CPU is the process's, which others on the machine disturb by
+// up to a factor of two: of the first point and the last, windows are measured in turns, and the least of each counts.
 func costs(t testing.TB, load func() *commitLoad, points []int) []commitCost {
 	out := make([]commitCost, len(points))
-	window := func(l *commitLoad) (c commitCost) {
+	window := func(l *commitLoad, least *commitCost) {
+		var c commitCost
 		for range costWindow {
 			c.add(l.commit(t))
 		}
-		return c
-	}
-	least := func(c *commitCost, o commitCost) {
-		if c.cpu == 0 || o.cpu < c.cpu {
-			*c = o
+		if least.cpu == 0 || c.cpu < least.cpu {
+			*least = c
 		}
 	}
-	for range 3 { // the first point lies close to the beginning: once more from there
-		l := load()
-		for len(l.files) < points[0]-1 {
+	upTo := func(l *commitLoad, n int) *commitLoad {
+		for len(l.files) < n-1 {
 			l.commit(t)
 		}
-		least(&out[0], window(l))
+		return l
 	}
 	l := load()
-	for i, at := range points[1:] {
-		for len(l.files) < at-1 {
-			l.commit(t)
-		}
-		for range 3 {
-			least(&out[i+1], window(l))
-		}
+	last := len(points) - 1
+	for i := 1; i < last; i++ {
+		window(upTo(l, points[i]), &out[i])
+	}
+	upTo(l, points[last])
+	for range 5 {
+		window(upTo(load(), points[0]), &out[0])
+		window(l, &out[last])
 	}
 	return out
 }

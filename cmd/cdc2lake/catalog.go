@@ -93,7 +93,9 @@ func (a *app) serveCatalog(ctx context.Context, cfg *config.Config, listen strin
 	if err := srv.Shutdown(c); err != nil {
 		srv.Close() //nolint:errcheck // it ends with the process anyway
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return &cdc.Error{Code: codeListen, Err: err}
+	}
 	return nil
 }
 
