@@ -93,7 +93,7 @@ var Keys = []Key{
 	{Path: "state.dir", Example: "/var/lib/cdc2lake", Doc: "Directory; by default _cdc2lake/<pipeline>/state in a file:// warehouse, otherwise cdc2lake/<pipeline> in the user's cache directory."},
 
 	{Path: "runtime.parallelism", Default: "0", Doc: "Shards that write in parallel; 0: one per CPU, as far as the memory allows. At most 128, and one for each 32MiB of memory."},
-	{Path: "runtime.memory", Default: "1GiB", Doc: "Memory budget of the process; at least 256MiB. Queues, buffers, encoders and uploads are bounded by shares of it, and the garbage collector works harder near it."},
+	{Path: "runtime.memory", Default: "1GiB", Doc: "Memory budget of the process, at least 256MiB; pages of the index that are mapped from disk come on top, and the system can take them back. Queues, buffers, encoders and uploads are bounded by shares of it, and the garbage collector works harder near it."},
 
 	{Path: "http.listen", Default: "127.0.0.1:9187", Doc: "Address of the HTTP server; off: none. Beyond loopback a token is required."},
 	{Path: "http.token", Example: "file:/run/secrets/cdc2lake-token", Doc: "Bearer token wanted by /metrics and /status."},
