@@ -82,7 +82,7 @@ $(GOLANGCI):
 
 .PHONY: docs
 docs: ## write the generated pages: configuration, errors, metrics
-	UPDATE_DOCS=1 go test -count=1 ./internal/telemetry ./cmd/cdc2lake/...
+	UPDATE_DOCS=1 go test -count=1 -short ./internal/telemetry ./cmd/cdc2lake/...
 
 .PHONY: fmt
 fmt: ## gofmt
