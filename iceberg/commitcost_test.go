@@ -246,7 +246,7 @@ func costs(t testing.TB, load func() *commitLoad, points []int) []commitCost {
 		window(upTo(l, points[i]), &out[i])
 	}
 	upTo(l, points[last])
-	for range 5 {
+	for range 8 {
 		window(upTo(load(), points[0]), &out[0])
 		window(l, &out[last])
 	}

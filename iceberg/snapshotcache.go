@@ -22,8 +22,9 @@ type snapshotCache struct {
 	// entries holds the live entries of delete manifests, where deletes are vectors, by manifest.
 	entries map[string][]*liveEntry
 	// bitmaps are the newest vectors' contents: rows deleted lately tend to have neighbours.
-	bitmaps map[string]*roaring.Bitmap
-	headers map[headerKey][]byte
+	bitmaps     map[string]*roaring.Bitmap
+	bitmapBytes uint64
+	headers     map[headerKey][]byte
 	// summaries are those of manifests, by the partitions that occur in them.
 	summaries map[string][]iceberggo.FieldSummary
 	// legacy are the position deletes of format 2 in a table of format 3; nil: there are none.
@@ -208,7 +209,7 @@ func (d *cacheDelta) apply() {
 	c.snapshot, c.manifests, c.legacy = d.snapshot, d.manifests, d.legacy
 	for _, p := range d.lost {
 		delete(c.vectors, p)
-		delete(c.bitmaps, p)
+		c.remember(p, nil)
 	}
 	for _, p := range d.gone {
 		delete(c.entries, p)
@@ -222,23 +223,27 @@ func (d *cacheDelta) apply() {
 			e.manifest = loc
 		}
 	}
-	size := uint64(0)
-	for _, b := range c.bitmaps {
-		size += b.GetSizeInBytes()
-	}
-	for _, b := range d.bitmaps {
-		size += b.GetSizeInBytes()
-	}
-	if size > maxCachedBitmaps {
-		clear(c.bitmaps)
-		size = 0
-		for p, b := range d.bitmaps {
-			if size += b.GetSizeInBytes(); size > maxCachedBitmaps {
-				delete(d.bitmaps, p)
-			}
-		}
-	}
 	for p, b := range d.bitmaps {
-		c.bitmaps[p] = b
+		c.remember(p, b)
+	}
+}
+
+// remember keeps a vector's content, nil: not any more. What is remembered is bounded: when it is too much, it begins anew.
+func (c *snapshotCache) remember(path string, b *roaring.Bitmap) {
+	if old := c.bitmaps[path]; old != nil {
+		c.bitmapBytes -= old.GetSizeInBytes()
+		delete(c.bitmaps, path)
+	}
+	if b == nil {
+		return
+	}
+	size := b.GetSizeInBytes()
+	if c.bitmapBytes+size > maxCachedBitmaps {
+		clear(c.bitmaps)
+		c.bitmapBytes = 0
+	}
+	if size <= maxCachedBitmaps {
+		c.bitmaps[path] = b
+		c.bitmapBytes += size
 	}
 }
