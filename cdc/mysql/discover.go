@@ -65,6 +65,8 @@ type foundTable struct {
 	binlog.SourceTable
 	rows int64
 	err  error
+	// refused says why the table cannot be followed, whatever its columns.
+	refused *cdc.Error
 }
 
 func definitions(ts []foundTable) []binlog.SourceTable {
@@ -81,6 +83,10 @@ func (s *Source) describe(ts []foundTable, pos cdc.Position) []cdc.Discovered {
 		t := &ts[i]
 		d := &out[i]
 		d.Table, d.Position, d.Rows = t.Table, pos, t.rows
+		if t.refused != nil {
+			d.Err = t.refused
+			continue
+		}
 		if t.err != nil {
 			d.Err = cdc.Errorf(cdc.CodeUnsupported, t.Table, "%w", t.err)
 			continue
@@ -120,6 +126,9 @@ func (s *Source) readTables(cn *conn) ([]foundTable, error) {
 			return nil, err
 		}
 		if err := readKeys(cn, db, byName); err != nil {
+			return nil, err
+		}
+		if err := readCascades(cn, db, byName); err != nil {
 			return nil, err
 		}
 	}

@@ -1,0 +1,45 @@
+package mysql
+
+import (
+	"strings"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
+)
+
+var codeCascade = cdc.NewCode("MYSQL_CASCADE", cdc.TablePaused,
+	"a foreign key changes rows of the table, and the server does not log these changes",
+	"set innodb_native_foreign_keys=OFF (MySQL 9.6 and newer log cascades then), or change the foreign key to RESTRICT, or leave the table out; then `cdc2lake reload TABLE`")
+
+// readCascades marks the tables whose rows a foreign key changes without a trace in the log: ON DELETE and ON UPDATE with
+// CASCADE, SET NULL or SET DEFAULT. Before MySQL 9.6 the storage engine does it below the log; since then the server does, unless
+// innodb_native_foreign_keys is on.
+func readCascades(cn *conn, db string, tables map[cdc.TableID]*foundTable) error {
+	native, err := cn.query("SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'")
+	if err != nil {
+		return err
+	}
+	if len(native) == 1 && strings.EqualFold(native[0][1], "OFF") {
+		return nil
+	}
+	rows, err := cn.query("SELECT TABLE_NAME, CONSTRAINT_NAME, UPDATE_RULE, DELETE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS" +
+		" WHERE CONSTRAINT_SCHEMA = " + stringLiteral(db) + " ORDER BY TABLE_NAME, CONSTRAINT_NAME")
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		t := tables[cdc.TableID{Database: db, Name: r[0]}]
+		if t == nil || t.refused != nil || !changesRows(r[2]) && !changesRows(r[3]) {
+			continue
+		}
+		t.refused = cdc.Errorf(codeCascade, t.Table, "foreign key %s is ON UPDATE %s, ON DELETE %s, and the server leaves what it does to this table out of the log", r[1], r[2], r[3])
+	}
+	return nil
+}
+
+func changesRows(rule string) bool {
+	switch strings.ToUpper(rule) {
+	case "CASCADE", "SET NULL", "SET DEFAULT":
+		return true
+	}
+	return false
+}
