@@ -95,6 +95,9 @@ func TestCleanRemovesOnlyWhatNothingNames(t *testing.T) {
 // TestCleanKeepsWhatAnythingRefersTo: partitions with odd names, a tag and a branch that main has left behind, expired snapshots, and
 // the files of this generation that nothing names yet.
 func TestCleanKeepsWhatAnythingRefersTo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many rounds")
+	}
 	for name, st := range map[string]func(t *testing.T, o *Options){
 		"memory": func(*testing.T, *Options) {},
 		"file":   func(t *testing.T, o *Options) { worlds["sqlite, file"](t, o) },

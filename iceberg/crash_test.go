@@ -13,6 +13,9 @@ import (
 // storage call of the catching up that follows. The record is finished by the next process, or by the one after it; with and without
 // the local disk.
 func TestProcessDies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many rounds")
+	}
 	every := 7 // sampled; the slow tests take every call
 	if os.Getenv("CDC2LAKE_TEST_ALL") != "" {
 		every = 1

@@ -68,6 +68,9 @@ func sameRows(got, want []testRow) error {
 
 // TestScanValues reads every type back: edge values, NULLs, row groups, dictionaries.
 func TestScanValues(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many rounds")
+	}
 	s := modelSchema(0, 1)
 	st := testStorage(t)
 	check := func(rt rapid.TB, seed uint64, n, per, group int) {
@@ -252,6 +255,9 @@ var keyKinds = []struct {
 // TestKeysOfEveryKind: the state that the shard writers left equals the one that is rebuilt from the table, and the one that is
 // brought forward; and all types come back as values, from another reader too.
 func TestKeysOfEveryKind(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many rounds")
+	}
 	for i, k := range keyKinds {
 		t.Run(k.name, func(t *testing.T) {
 			p := newPipe(t, withFormat(2+i%2))

@@ -415,6 +415,9 @@ func TestCollapser(t *testing.T) {
 
 // TestNoAllocationPerRow: in the steady state a batch of 16,384 rows costs a few dozen allocations, encoding included.
 func TestNoAllocationPerRow(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
 	start := cdc.TableStart{Table: benchTable, Schema: benchSchema()}
 	s := newTestShards(t, 1, []cdc.TableStart{start}, map[cdc.TableID]*testTable{benchTable: newTestTable(t)}, func(o *shardOptions) {
 		o.create = func(context.Context, string) (objstore.Writer, error) { return &discardWriter{}, nil }
