@@ -12,6 +12,8 @@ PKGS ?= ./...
 P ?= 2
 FUZZTIME ?= 20s
 COUNT ?= 1
+WORKLOADS ?= all
+SCALE ?= 1
 TESTFLAGS ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
@@ -61,7 +63,11 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	  done; done
 
 .PHONY: bench
-bench: ## the benchmarks, into bench-new.txt (compare with benchstat); COUNT=6 for figures to trust
+bench: servers ## cdc2lake as a whole, a line a workload; WORKLOADS=load,insert SCALE=0.1 PROFILE=dir
+	@go run ./e2e/bench -workloads '$(WORKLOADS)' -scale $(SCALE) $(if $(PROFILE),-profile '$(PROFILE)')
+
+.PHONY: bench-go
+bench-go: ## the benchmarks of the packages, into bench-new.txt (compare with benchstat); COUNT=6 for figures to trust
 	go test -p 1 -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 60m $(PKGS) | tee bench-new.txt
 
 .PHONY: lint

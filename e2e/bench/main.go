@@ -1,0 +1,99 @@
+// Command bench measures cdc2lake as a whole: a real MySQL, a real S3 server and the built program on this machine. Each workload prints a
+// line that begins with BENCH; docs/performance.md says how to read it. Run it with `make bench`, or
+// `make bench WORKLOADS=load,insert SCALE=0.1`.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+type workload struct {
+	name string
+	run  func(context.Context, *lab) (*result, error)
+}
+
+// workloads in the order in which they run.
+var workloads = []workload{
+	{"load", runLoad},
+	{"insert", runInsert},
+}
+
+func main() {
+	var names []string
+	for _, w := range workloads {
+		names = append(names, w.name)
+	}
+	chosen := flag.String("workloads", "all", "comma-separated: "+strings.Join(names, ", "))
+	l := &lab{started: time.Now()}
+	flag.Float64Var(&l.scale, "scale", 1, "multiplies all numbers of rows")
+	flag.StringVar(&l.profile, "profile", "", "`folder` for a CPU profile of each workload")
+	flag.StringVar(&l.binary, "binary", "", "measure this cdc2lake instead of the checkout's")
+	count := flag.Int("count", 1, "repetitions, each with new servers")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, l, *chosen, *count); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: failed:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, l *lab, chosen string, count int) error {
+	var todo []workload
+	for name := range strings.SplitSeq(chosen, ",") {
+		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
+		switch {
+		case name == "all":
+			todo = workloads
+		case i < 0:
+			return fmt.Errorf("there is no workload %q", name)
+		default:
+			todo = append(todo, workloads[i])
+		}
+	}
+	for _, path := range []*string{&l.profile, &l.binary} {
+		if *path != "" {
+			abs, err := filepath.Abs(*path)
+			if err != nil {
+				return err
+			}
+			*path = abs
+		}
+	}
+	if l.profile != "" {
+		if err := os.MkdirAll(l.profile, 0o755); err != nil {
+			return err
+		}
+	}
+	for range count {
+		if err := runOnce(ctx, &lab{scale: l.scale, profile: l.profile, binary: l.binary, started: l.started}, todo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func runOnce(ctx context.Context, l *lab, todo []workload) (err error) {
+	defer func() { err = errors.Join(err, l.close()) }()
+	if err := l.open(ctx); err != nil {
+		return err
+	}
+	for _, w := range todo {
+		r, err := w.run(ctx, l)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		fmt.Println(r.line(l.scale))
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package main
+
+import "context"
+
+// mark is what a process had used at a moment.
+type mark struct {
+	cpu float64
+	m   metrics
+}
+
+func (p *pipeline) mark(ctx context.Context) (mark, error) {
+	cpu, err := cpuSeconds(p.cmd.Process.Pid)
+	if err != nil {
+		return mark{}, err
+	}
+	m, err := scrape(ctx, p.url)
+	return mark{cpu, m}, err
+}
+
+// measure runs f while the process runs, and fills in what the process used for it.
+func (p *pipeline) measure(ctx context.Context, r *result, f func() error) (from, to mark, err error) {
+	if from, err = p.mark(ctx); err != nil {
+		return
+	}
+	p.mem.reset()
+	if err = f(); err != nil {
+		return
+	}
+	if to, err = p.mark(ctx); err != nil {
+		return
+	}
+	rss, anon := p.mem.peaks()
+	r.cpu = to.cpu - from.cpu
+	r.allocs = to.m.sum("go_memstats_mallocs_total") - from.m.sum("go_memstats_mallocs_total")
+	r.puts = to.m.puts() - from.m.puts()
+	r.rss, r.anon = float64(rss), float64(anon)
+	return
+}
+
+// replay starts a stopped pipeline and measures it until it has caught up with MySQL.
+func (p *pipeline) replay(ctx context.Context, r *result) (from, to mark, err error) {
+	if err = p.start(r.name); err != nil {
+		return
+	}
+	if from, to, err = p.measure(ctx, r, func() error { return p.awaitEnd(ctx) }); err != nil {
+		return
+	}
+	return from, to, p.stop()
+}
