@@ -16,21 +16,29 @@ import (
 )
 
 func (a *app) runCommand() *cobra.Command {
+	var profile string
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Replicate until stopped",
 		Long: "Loads the tables, then follows MySQL's log until it is stopped. SIGTERM or SIGINT end it after a last checkpoint, a second one\n" +
 			"at once; whatever ends it, the next start goes on from the last checkpoint.",
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			cfg, err := a.config(cmd)
 			if err != nil {
 				return err
 			}
+			stop, err := startProfile(profile)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, stop()) }()
 			return a.run(cmd.Context(), cfg)
 		},
 	}
 	a.configFlags(cmd)
+	cmd.Flags().StringVar(&profile, "cpuprofile", "", "`FILE` for a CPU profile, written at the end")
+	_ = cmd.Flags().MarkHidden("cpuprofile") // for e2e/bench
 	return cmd
 }
 
