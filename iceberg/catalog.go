@@ -31,6 +31,7 @@ type metaVersion struct {
 	ident    table.Identifier
 	location string // of the metadata file
 	meta     table.Metadata
+	texts    snapshotTexts // of meta, as far as they are known
 }
 
 // change asks for a new version of a table on top of base.

@@ -85,7 +85,7 @@ func (c *restCatalog) load(ctx context.Context, ident table.Identifier, _ *metaV
 	case err != nil:
 		return nil, restError("load "+identString(ident), err)
 	}
-	return &metaVersion{ident, t.MetadataLocation(), t.Metadata()}, nil
+	return &metaVersion{ident, t.MetadataLocation(), t.Metadata(), nil}, nil
 }
 
 func (c *restCatalog) create(ctx context.Context, ident table.Identifier, n newTable) (*metaVersion, error) {
@@ -105,7 +105,7 @@ func (c *restCatalog) create(ctx context.Context, ident table.Identifier, n newT
 	case err != nil:
 		return nil, restError("create "+identString(ident), err)
 	}
-	return &metaVersion{ident, t.MetadataLocation(), t.Metadata()}, nil
+	return &metaVersion{ident, t.MetadataLocation(), t.Metadata(), nil}, nil
 }
 
 // requirements are what a commit on this version asserts.
@@ -125,7 +125,7 @@ func (c *restCatalog) commit(ctx context.Context, ch change) (*metaVersion, erro
 	if err != nil {
 		return nil, commitError(identString(ch.base.ident), err)
 	}
-	return &metaVersion{ch.base.ident, loc, m}, nil
+	return &metaVersion{ch.base.ident, loc, m, nil}, nil
 }
 
 func (c *restCatalog) commitAll(ctx context.Context, cs []change) ([]*metaVersion, error) {

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -111,7 +110,7 @@ func (c *sqlCatalog) load(ctx context.Context, ident table.Identifier, have *met
 	if err != nil {
 		return nil, catalogError("read the metadata of %s: %w", identString(ident), err)
 	}
-	return &metaVersion{ident, loc.String, t.Metadata()}, nil
+	return &metaVersion{ident, loc.String, t.Metadata(), nil}, nil
 }
 
 func (c *sqlCatalog) fsys(ctx context.Context) (icebergio.IO, error) { return c.fs.bind(ctx), nil }
@@ -165,14 +164,14 @@ func (c *sqlCatalog) commitAll(ctx context.Context, cs []change) ([]*metaVersion
 		if err != nil {
 			return nil, err
 		}
-		b, err := encodeMetadata(meta, loc)
+		b, texts, err := encodeMetadata(meta, loc, ch.base.texts)
 		if err != nil {
 			return nil, err
 		}
 		if err := c.fs.write(ctx, loc, b); err != nil {
 			return nil, fmt.Errorf("write metadata: %w", err)
 		}
-		out[i] = &metaVersion{ch.base.ident, loc, meta}
+		out[i] = &metaVersion{ch.base.ident, loc, meta, texts}
 	}
 	err := c.swap(ctx, cs, out)
 	if errors.Is(err, errConflict) {
@@ -228,27 +227,28 @@ func metadataNumber(loc string) int {
 	return n
 }
 
-// encodeMetadata is the metadata file's content, compressed if the location's name says so.
-func encodeMetadata(m table.Metadata, loc string) ([]byte, error) {
-	b, err := json.Marshal(m)
+// encodeMetadata is the metadata file's content, compressed if the location's name says so. known are texts of snapshots, and the texts of
+// the snapshots in m are returned.
+func encodeMetadata(m table.Metadata, loc string, known snapshotTexts) ([]byte, snapshotTexts, error) {
+	b, texts, err := metadataJSON(m, known)
 	if err != nil {
-		return nil, fmt.Errorf("encode metadata: %w", err)
+		return nil, nil, fmt.Errorf("encode metadata: %w", err)
 	}
 	switch {
 	case strings.HasSuffix(loc, ".gz.metadata.json"):
 		var z bytes.Buffer
 		w := gzip.NewWriter(&z)
 		if _, err := w.Write(b); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := w.Close(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return z.Bytes(), nil
+		return z.Bytes(), texts, nil
 	case strings.HasSuffix(loc, ".zstd.metadata.json"):
-		return compress(b), nil
+		return compress(b), texts, nil
 	}
-	return b, nil
+	return b, texts, nil
 }
 
 func configError(format string, args ...any) error {

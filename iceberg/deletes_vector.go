@@ -72,7 +72,7 @@ func (b *build) addVectors(deleted []deletedFrom, next *cacheDelta) error {
 	if err := b.put(loc, buf.Bytes()); err != nil {
 		return err
 	}
-	replaced := map[string]bool{}
+	replaced, fresh := map[*liveEntry]bool{}, map[string]bool{}
 	for _, x := range blobs {
 		spec := b.meta.PartitionSpecByID(int(x.d.file.SpecID()))
 		if spec == nil {
@@ -88,25 +88,28 @@ func (b *build) addVectors(deleted []deletedFrom, next *cacheDelta) error {
 		g := next.group(iceberggo.ManifestContentDeletes, f.SpecID())
 		g.added = append(g.added, f)
 		next.bitmaps[path] = x.bitmap
-		replaced[path] = true
+		fresh[path] = true
+		if old := next.base.vectors[path]; old != nil {
+			replaced[old] = true
+		}
 	}
 	for m := range touched {
 		if err := b.replaceVectors(next, m, replaced); err != nil {
 			return err
 		}
 	}
-	return b.dropLegacy(next, replaced)
+	return b.dropLegacy(next, fresh)
 }
 
-// replaceVectors rewrites a manifest without the vectors of the given data files.
-func (b *build) replaceVectors(next *cacheDelta, manifest string, replaced map[string]bool) error {
+// replaceVectors rewrites a manifest without the given vectors.
+func (b *build) replaceVectors(next *cacheDelta, manifest string, replaced map[*liveEntry]bool) error {
 	m, ok := next.take(manifest)
 	if !ok {
 		return cdcErrorf(cdc.CodeInternal, "%s: manifest %s is not in the snapshot", identString(b.v.ident), manifest)
 	}
 	g := next.group(iceberggo.ManifestContentDeletes, m.PartitionSpecID())
 	for _, e := range next.base.entries[manifest] {
-		if e.ref != "" && replaced[e.ref] {
+		if replaced[e] {
 			g.deleted = append(g.deleted, e)
 			b.sum.remove(e.file)
 			continue

@@ -1,6 +1,7 @@
 package iceberg
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -56,9 +57,8 @@ func planMerge(ms []iceberggo.ManifestFile, n, maxEntries int) []iceberggo.Manif
 func (b *build) writeManifests(next *cacheDelta) error {
 	for _, k := range next.order {
 		g := next.groups[k]
-		vectors := k.content == iceberggo.ManifestContentDeletes && b.meta.Version() >= 3
 		limit := 0
-		if vectors {
+		if isVectors(k, b.meta.Version()) {
 			limit = max(minVectorEntries, (len(next.base.vectors)+len(next.vectors))/vectorManifests)
 		}
 		var same []iceberggo.ManifestFile
@@ -77,6 +77,38 @@ func (b *build) writeManifests(next *cacheDelta) error {
 		}
 	}
 	return nil
+}
+
+// isVectors: deletes in a table of this format are vectors, at least those of ours.
+func isVectors(k groupKey, version int) bool {
+	return k.content == iceberggo.ManifestContentDeletes && version >= 3
+}
+
+// splitBlocks tells the entries whose blocks are whole, one block after the other, from the rest.
+func splitBlocks(entries []*liveEntry) (whole, loose []*liveEntry) {
+	blocks := map[*entryBlock][]*liveEntry{}
+	order := make([]*entryBlock, 0, len(entries)/blockEntries+1)
+	for _, e := range entries {
+		if e.block == nil {
+			loose = append(loose, e)
+			continue
+		}
+		in, ok := blocks[e.block]
+		if !ok {
+			order = append(order, e.block)
+			in = make([]*liveEntry, 0, e.block.n)
+		}
+		blocks[e.block] = append(in, e)
+	}
+	whole = make([]*liveEntry, 0, len(entries))
+	for _, b := range order {
+		if in := blocks[b]; len(in) == b.n {
+			whole = append(whole, in...)
+		} else {
+			loose = append(loose, in...)
+		}
+	}
+	return whole, loose
 }
 
 // absorb moves the live entries of an older manifest into the group.
@@ -136,7 +168,7 @@ func (b *build) writeManifest(next *cacheDelta, k groupKey, spec iceberggo.Parti
 	if err != nil {
 		return nil, fmt.Errorf("manifest of %s: %w", identString(b.v.ident), err)
 	}
-	if k.content == iceberggo.ManifestContentDeletes && b.meta.Version() >= 3 {
+	if isVectors(k, b.meta.Version()) {
 		next.entries[loc] = append(added, g.existing...)
 		for _, e := range added {
 			if e.ref != "" {
@@ -155,43 +187,79 @@ func (b *build) encodeManifest(next *cacheDelta, k groupKey, spec iceberggo.Part
 	}
 	buf := manifestBuffers.Get().(*manifestBuffer)
 	defer buf.release()
+	buf.begin(header)
 	var rows [3]int64
 	minSeq := int64(-1)
-	add := func(status iceberggo.ManifestEntryStatus, entries []*liveEntry) error {
-		for _, e := range entries {
-			raw, err := e.encoded(spec, b.schema, b.meta.Version())
-			if err != nil {
-				return err
-			}
-			snapshot, seq, fileSeq := e.snapshot, e.seq, e.fileSeq
-			switch status {
-			case iceberggo.EntryStatusADDED:
-				seq, fileSeq = -1, -1 // inherited from the manifest list
-			case iceberggo.EntryStatusDELETED:
-				snapshot = b.snapshot
-			case iceberggo.EntryStatusEXISTING:
-				if minSeq < 0 || seq < minSeq {
-					minSeq = seq
-				}
-			}
-			if status != iceberggo.EntryStatusADDED && seq < 0 {
-				return fmt.Errorf("%s has no sequence number", e.file.FilePath())
-			}
-			buf.entry(status, snapshot, seq, fileSeq, raw)
-			rows[status] += e.rows
+	add := func(status iceberggo.ManifestEntryStatus, e *liveEntry) error {
+		raw, err := e.encoded(spec, b.schema, b.meta.Version())
+		if err != nil {
+			return err
 		}
+		snapshot, seq, fileSeq := e.snapshot, e.seq, e.fileSeq
+		switch status {
+		case iceberggo.EntryStatusADDED:
+			seq, fileSeq = -1, -1 // inherited from the manifest list
+		case iceberggo.EntryStatusDELETED:
+			snapshot = b.snapshot
+		}
+		if status != iceberggo.EntryStatusADDED && seq < 0 {
+			return fmt.Errorf("%s has no sequence number", e.file.FilePath())
+		}
+		buf.entry(status, snapshot, seq, fileSeq, raw)
+		rows[status] += e.rows
 		return nil
 	}
-	if err := add(iceberggo.EntryStatusADDED, added); err != nil {
-		return nil, nil, err
+	for _, e := range added {
+		if err := add(iceberggo.EntryStatusADDED, e); err != nil {
+			return nil, nil, err
+		}
 	}
-	if err := add(iceberggo.EntryStatusEXISTING, g.existing); err != nil {
-		return nil, nil, err
+	for _, e := range g.deleted {
+		if err := add(iceberggo.EntryStatusDELETED, e); err != nil {
+			return nil, nil, err
+		}
 	}
-	if err := add(iceberggo.EntryStatusDELETED, g.deleted); err != nil {
-		return nil, nil, err
+	for _, e := range g.existing {
+		if minSeq < 0 || e.seq < minSeq {
+			minSeq = e.seq
+		}
 	}
-	body, err := buf.bytes(header)
+	loose := g.existing
+	if isVectors(k, b.meta.Version()) {
+		if _, err := buf.block(); err != nil {
+			return nil, nil, err
+		}
+		var whole []*liveEntry
+		whole, loose = splitBlocks(g.existing)
+		for i := 0; i < len(whole); i += whole[i].block.n {
+			buf.compressed(int64(whole[i].block.n), whole[i].block.z)
+		}
+		for _, e := range whole {
+			rows[iceberggo.EntryStatusEXISTING] += e.rows
+		}
+		for len(loose) >= blockEntries {
+			for _, e := range loose[:blockEntries] {
+				if err := add(iceberggo.EntryStatusEXISTING, e); err != nil {
+					return nil, nil, err
+				}
+			}
+			z, err := buf.block()
+			if err != nil {
+				return nil, nil, err
+			}
+			block := &entryBlock{blockEntries, bytes.Clone(z)}
+			for _, e := range loose[:blockEntries] {
+				e.block = block
+			}
+			loose = loose[blockEntries:]
+		}
+	}
+	for _, e := range loose {
+		if err := add(iceberggo.EntryStatusEXISTING, e); err != nil {
+			return nil, nil, err
+		}
+	}
+	body, err := buf.bytes()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -68,11 +68,12 @@ func encodeFile(f iceberggo.DataFile, spec iceberggo.PartitionSpec, sc *icebergg
 	return b[len(entryPrefix):], nil
 }
 
-// manifestBuffer collects the entries of one manifest. See encodeFile for file. Get one from manifestBuffers, so that a commit that
-// rewrites thousands of entries leaves the collector nothing to do.
+// manifestBuffer collects the entries of one manifest in the blocks of an Avro container. Get one from manifestBuffers, so that a
+// commit that rewrites thousands of entries leaves the collector nothing to do.
 type manifestBuffer struct {
-	body  []byte
-	count int64
+	body  []byte // of the block being filled
+	count int64  // its entries
+	out   []byte
 	z     bytes.Buffer
 	w     *flate.Writer
 }
@@ -83,14 +84,26 @@ var manifestBuffers = sync.Pool{New: func() any {
 }}
 
 func (m *manifestBuffer) release() {
-	m.body, m.count = m.body[:0], 0
-	m.z.Reset()
-	if cap(m.body) <= 4*maxManifestBytes {
+	if cap(m.body)+cap(m.out) <= 4*maxManifestBytes {
 		manifestBuffers.Put(m)
 	}
 }
 
-// entry appends an entry; snapshot, and sequence numbers below zero, are null. Unions of null and long: index, then the value.
+// containerSync ends every block of our manifests. Avro asks for a marker that the file's own bytes do not hold by accident, not for
+// another one in each file.
+var containerSync = func() (s [syncBytes]byte) {
+	rand.Read(s[:]) //nolint:errcheck // it never fails
+	return s
+}()
+
+// begin starts a manifest, with what manifestHeader returns.
+func (m *manifestBuffer) begin(header []byte) {
+	m.body, m.count = m.body[:0], 0
+	m.out = append(append(m.out[:0], header...), containerSync[:]...)
+}
+
+// entry appends an entry to the block; snapshot, and sequence numbers below zero, are null. See encodeFile for file. Unions of null and
+// long: index, then the value.
 func (m *manifestBuffer) entry(status iceberggo.ManifestEntryStatus, snapshot, seq, fileSeq int64, file []byte) {
 	m.body = binary.AppendVarint(m.body, int64(status))
 	for _, n := range []int64{snapshot, seq, fileSeq} {
@@ -105,8 +118,12 @@ func (m *manifestBuffer) entry(status iceberggo.ManifestEntryStatus, snapshot, s
 	m.count++
 }
 
-// bytes returns the manifest: header, one block, and the marker that ends it.
-func (m *manifestBuffer) bytes(header []byte) ([]byte, error) {
+// block ends the block, if it has entries, and returns its content, compressed; it is valid until the next call.
+func (m *manifestBuffer) block() ([]byte, error) {
+	if m.count == 0 {
+		return nil, nil
+	}
+	m.z.Reset()
 	m.w.Reset(&m.z)
 	if _, err := m.w.Write(m.body); err != nil {
 		return nil, err
@@ -114,13 +131,22 @@ func (m *manifestBuffer) bytes(header []byte) ([]byte, error) {
 	if err := m.w.Close(); err != nil {
 		return nil, err
 	}
-	z := m.z.Bytes()
-	var sync [syncBytes]byte
-	rand.Read(sync[:]) //nolint:errcheck // it never fails
-	out := make([]byte, 0, len(header)+len(z)+2*syncBytes+20)
-	out = append(append(out, header...), sync[:]...)
-	out = binary.AppendVarint(out, m.count)
-	out = binary.AppendVarint(out, int64(len(z)))
-	out = append(out, z...)
-	return append(out, sync[:]...), nil
+	m.compressed(m.count, m.z.Bytes())
+	m.body, m.count = m.body[:0], 0
+	return m.z.Bytes(), nil
+}
+
+// compressed appends a block of n entries that is compressed already.
+func (m *manifestBuffer) compressed(n int64, z []byte) {
+	m.out = binary.AppendVarint(m.out, n)
+	m.out = binary.AppendVarint(m.out, int64(len(z)))
+	m.out = append(append(m.out, z...), containerSync[:]...)
+}
+
+// bytes ends the manifest and returns it.
+func (m *manifestBuffer) bytes() ([]byte, error) {
+	if _, err := m.block(); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(m.out), nil
 }

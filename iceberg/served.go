@@ -262,7 +262,7 @@ func (s *ServedCatalog) writeMetadata(ctx context.Context, c ServedChange) (*Ser
 	if err != nil {
 		return nil, err
 	}
-	b, err := encodeMetadata(c.Next, loc)
+	b, _, err := encodeMetadata(c.Next, loc, nil)
 	if err != nil {
 		return nil, err
 	}

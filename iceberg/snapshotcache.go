@@ -39,9 +39,20 @@ type liveEntry struct {
 	manifest               string // that holds it
 	snapshot, seq, fileSeq int64
 	rows                   int64
-	raw                    []byte // as it stands in manifests; nil: not known
-	partition              string // see partitionKey; "": not known
+	raw                    []byte      // as it stands in manifests; nil: not known
+	block                  *entryBlock // that holds it, with status EXISTING; nil: none
+	partition              string      // see partitionKey; "": not known
 }
+
+// entryBlock is a block of a manifest of vectors, compressed. As long as all of its entries live it is written again as it is: replacing
+// ten vectors among a thousand then encodes and compresses a few blocks and not a thousand entries.
+type entryBlock struct {
+	n int // entries that point to it
+	z []byte
+}
+
+// blockEntries is the size of such a block: small, since a replaced vector costs its block; but every block has a Huffman table of its own.
+const blockEntries = 16
 
 func newLiveEntry(e iceberggo.ManifestEntry, manifest string) *liveEntry {
 	f := e.DataFile()
