@@ -31,6 +31,9 @@ func TestCascades(t *testing.T) {
 		if n, err := p.metric("cdc2lake_divergent_rows_total"); err != nil || n != 0 {
 			t.Errorf("divergence alarm: %v, %v", n, err)
 		}
+		db.Exec("ALTER TABLE strict ADD FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE", "ALTER TABLE strict DROP FOREIGN KEY strict_ibfk_1",
+			"DELETE FROM parent WHERE id = 4")
+		p.equal(db.MySQLServer, soon, "parent", "child", "orphan", "strict")
 	})
 	t.Run("not logged", func(t *testing.T) {
 		m, err := testenv.MySQL(t.Context(), testenv.MySQLOptions{Vars: map[string]string{"innodb_native_foreign_keys": "ON"}})
@@ -52,5 +55,14 @@ func TestCascades(t *testing.T) {
 		if out, _ := p.command("check"); !strings.Contains(out, "fam.child") {
 			t.Errorf("check does not name the child:\n%s", out)
 		}
+		// A foreign key that comes later pauses its table before it can change anything.
+		if err := m.Exec(t.Context(), "USE fam", "ALTER TABLE strict ADD FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE"); err != nil {
+			t.Fatal(err)
+		}
+		p.logs("MYSQL_CASCADE fam.strict", soon)
+		if err := m.Exec(t.Context(), "USE fam", "INSERT INTO parent VALUES (5, 5)"); err != nil {
+			t.Fatal(err)
+		}
+		p.equal(m, soon, "parent")
 	})
 }

@@ -3,6 +3,8 @@ package mysql
 import (
 	"strings"
 
+	"github.com/pingcap/tidb/pkg/parser/ast"
+
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
@@ -14,12 +16,8 @@ var codeCascade = cdc.NewCode("MYSQL_CASCADE", cdc.TablePaused,
 // CASCADE, SET NULL or SET DEFAULT. Before MySQL 9.6 the storage engine does it below the log; since then the server does, unless
 // innodb_native_foreign_keys is on.
 func readCascades(cn *conn, db string, tables map[cdc.TableID]*foundTable) error {
-	native, err := cn.query("SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'")
-	if err != nil {
+	if logged, err := logsCascades(cn); err != nil || logged {
 		return err
-	}
-	if len(native) == 1 && strings.EqualFold(native[0][1], "OFF") {
-		return nil
 	}
 	rows, err := cn.query("SELECT TABLE_NAME, CONSTRAINT_NAME, UPDATE_RULE, DELETE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS" +
 		" WHERE CONSTRAINT_SCHEMA = " + stringLiteral(db) + " ORDER BY TABLE_NAME, CONSTRAINT_NAME")
@@ -32,6 +30,26 @@ func readCascades(cn *conn, db string, tables map[cdc.TableID]*foundTable) error
 			continue
 		}
 		t.refused = cdc.Errorf(codeCascade, t.Table, "foreign key %s is ON UPDATE %s, ON DELETE %s, and the server leaves what it does to this table out of the log", r[1], r[2], r[3])
+	}
+	return nil
+}
+
+// logsCascades reports whether the server writes what foreign keys change into the log.
+func logsCascades(cn *conn) (bool, error) {
+	native, err := cn.query("SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'")
+	return err == nil && len(native) == 1 && strings.EqualFold(native[0][1], "OFF"), err
+}
+
+// addedCascade says why the table of a new foreign key cannot be followed, or returns nil.
+func (a *alteration) addedCascade(ref *ast.ReferenceDef) *cdc.Error {
+	if a.r.d.cascadesLogged || ref == nil {
+		return nil
+	}
+	rule := func(r ast.ReferOptionType) bool {
+		return r == ast.ReferOptionCascade || r == ast.ReferOptionSetNull || r == ast.ReferOptionSetDefault
+	}
+	if ref.OnDelete != nil && rule(ref.OnDelete.ReferOpt) || ref.OnUpdate != nil && rule(ref.OnUpdate.ReferOpt) {
+		return cdc.Errorf(codeCascade, a.table, "a foreign key was added, and the server leaves what it does to this table out of the log: %q", abbreviate(a.r.sql))
 	}
 	return nil
 }

@@ -33,6 +33,8 @@ type ddlReader struct {
 	lowerNames bool
 	// timestampNull says that TIMESTAMP columns are nullable unless they say otherwise (8.0 and later).
 	timestampNull bool
+	// cascadesLogged says that the log holds what foreign keys change.
+	cascadesLogged bool
 }
 
 func newDDLReader(lookup func(cdc.TableID) *binlog.SourceTable, all func() []cdc.TableID) *ddlReader {

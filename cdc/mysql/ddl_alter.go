@@ -31,10 +31,37 @@ func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
 			r.pause(t, why)
 			return
 		}
+		if err := a.cascade(spec); err != nil {
+			r.out = append(r.out, ddlEffect{table: t, pause: err})
+			return
+		}
 	}
 	if a.changed {
 		r.out = append(r.out, ddlEffect{table: t, def: a.def, initials: a.initials})
 	}
+}
+
+// cascade returns an error if the part adds a foreign key that changes rows without a trace in the log. MySQL 9 takes those written
+// with a column, too.
+func (a *alteration) cascade(s *ast.AlterTableSpec) *cdc.Error {
+	if s.Constraint != nil {
+		if err := a.addedCascade(s.Constraint.Refer); err != nil {
+			return err
+		}
+	}
+	for _, k := range s.NewConstraints {
+		if err := a.addedCascade(k.Refer); err != nil {
+			return err
+		}
+	}
+	for _, c := range s.NewColumns {
+		for _, o := range c.Options {
+			if err := a.addedCascade(o.Refer); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func cloneTable(t *binlog.SourceTable) *binlog.SourceTable {

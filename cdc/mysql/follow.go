@@ -302,7 +302,7 @@ func (f *follower) connected(st *started) {
 	f.server = st.server
 	f.verify, f.fresh, f.idle = st.verify, false, logPos{}
 	f.obs.connected()
-	f.ddl.lowerNames, f.ddl.timestampNull = st.lower, st.tsNull
+	f.ddl.lowerNames, f.ddl.timestampNull, f.ddl.cascadesLogged = st.lower, st.tsNull, st.cascades
 	f.at.reading = f.at.pos
 	if f.gtids == nil && st.verify {
 		f.at.reading = f.last.start

@@ -54,6 +54,8 @@ type started struct {
 	verify bool
 	lower  bool
 	tsNull bool
+	// cascades are in the log.
+	cascades bool
 }
 
 // receiver is one connection of the log: a goroutine that reads blocks and hands them over.
@@ -196,6 +198,9 @@ func (s *Source) startDump(cn *conn, req *dumpRequest) (*started, error) {
 		return nil, err
 	}
 	st.lower = row[0] != "0"
+	if st.cascades, err = logsCascades(cn); err != nil {
+		return nil, err
+	}
 	for _, q := range append(append([]string(nil), cn.dialect.dump...), fmt.Sprintf(cn.dialect.heartbeat, s.cfg.Heartbeat.Nanoseconds()),
 		fmt.Sprintf("SET @replica_uuid = '%s', @slave_uuid = '%[1]s'", replicaUUID(s.cfg.ServerID))) {
 		if _, err := cn.exec(q); err != nil {
