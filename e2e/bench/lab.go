@@ -65,6 +65,9 @@ func (l *lab) open(ctx context.Context) error {
 		return err
 	}
 	l.ends = append(l.ends, l.mysql.Stop)
+	// A statement does not hear of the context's end, only of its server's.
+	unwatch := context.AfterFunc(ctx, func() { _ = l.mysql.Kill() })
+	l.ends = append(l.ends, func() error { unwatch(); return nil })
 	if l.s3, err = testenv.S3(ctx, testenv.S3Options{Bucket: "lake"}); err != nil {
 		return err
 	}

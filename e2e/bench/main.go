@@ -26,6 +26,11 @@ type workload struct {
 var workloads = []workload{
 	{"load", runLoad},
 	{"insert", runInsert},
+	{"update", runUpdate},
+	{"small", runSmall},
+	{"hot", runHot},
+	{"wide", runWide},
+	{"ignore", runIgnore},
 }
 
 func main() {

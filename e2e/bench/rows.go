@@ -60,7 +60,7 @@ func appendTen(b []byte, id int64, version uint64) []byte {
 	b = append(b, '.')
 	b = strconv.AppendUint(b, 10+r.below(90), 10)
 	b = append(b, '\t')
-	for range 3 {
+	for range 6 {
 		b = append(append(b, words[r.next()>>58]...), ' ')
 	}
 	b = strconv.AppendUint(b, r.next()>>16|1<<47, 36)
@@ -86,7 +86,7 @@ func appendTen(b []byte, id int64, version uint64) []byte {
 	b = append(b, '\t')
 	b = epoch.Add(time.Duration(id)*977*time.Millisecond+time.Duration(r.below(1e9))*time.Microsecond).AppendFormat(b, "2006-01-02 15:04:05.000000")
 	b = append(b, '\t')
-	b = epoch.Add(time.Duration(version)*time.Hour+time.Duration(r.below(3600))*time.Second).AppendFormat(b, "2006-01-02 15:04:05")
+	b = epoch.Add(time.Duration(version%8000)*time.Hour+time.Duration(r.below(3600))*time.Second).AppendFormat(b, "2006-01-02 15:04:05")
 	b = append(b, '\t')
 	if r.below(10) == 0 {
 		b = append(b, null...)
