@@ -18,12 +18,15 @@ type fill struct {
 	row      func(b []byte, i int64) []byte // appends row i
 	into     func(chunk int64) string       // the table of a chunk; nil: table
 	unlogged bool                           // leave no trace in the log
+	quiet    bool                           // say nothing
 	replace  bool                           // rows with a known key become updates, in the order of i
 }
 
 // run fills the table.
 func (f fill) run(ctx context.Context, l *lab) error {
-	l.say("writing %d rows to %s", f.rows, f.table)
+	if !f.quiet {
+		l.say("writing %d rows to %s", f.rows, f.table)
+	}
 	workers := 2
 	if f.replace {
 		workers = 1 // two would deadlock in MySQL

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -31,6 +30,13 @@ var workloads = []workload{
 	{"hot", runHot},
 	{"wide", runWide},
 	{"ignore", runIgnore},
+	{"many", runMany},
+	{"fresh", runFresh},
+	{"vectors-v2", runVectorsV2},
+	{"vectors-v3", runVectorsV3},
+	{"keys-int", runIntKeys},
+	{"keys-string", runStringKeys},
+	{"cold", runCold},
 }
 
 func main() {
@@ -56,14 +62,14 @@ func main() {
 func run(ctx context.Context, l *lab, chosen string, count int) error {
 	var todo []workload
 	for name := range strings.SplitSeq(chosen, ",") {
-		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
-		switch {
-		case name == "all":
-			todo = workloads
-		case i < 0:
+		found := false
+		for _, w := range workloads {
+			if name == "all" || w.name == name || strings.HasPrefix(w.name, name+"-") {
+				todo, found = append(todo, w), true
+			}
+		}
+		if !found {
 			return fmt.Errorf("there is no workload %q", name)
-		default:
-			todo = append(todo, workloads[i])
 		}
 	}
 	for _, path := range []*string{&l.profile, &l.binary} {
@@ -97,6 +103,9 @@ func runOnce(ctx context.Context, l *lab, todo []workload) (err error) {
 		r, err := w.run(ctx, l)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		if r == nil { // it has said why
+			continue
 		}
 		fmt.Println(r.line(l.scale))
 	}
