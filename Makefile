@@ -21,6 +21,9 @@ COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)
 
+BENCHSTAT_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
+BENCHSTAT := $(CACHE)/tools/benchstat-$(BENCHSTAT_VERSION)
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +69,11 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 bench: servers ## cdc2lake as a whole, a line a workload; WORKLOADS=load,insert SCALE=0.1 PROFILE=dir
 	@go run ./e2e/bench -workloads '$(WORKLOADS)' -scale $(SCALE) $(if $(PROFILE),-profile '$(PROFILE)')
 
+.PHONY: bench-compare
+bench-compare: servers $(BENCHSTAT) ## the same for REV=revision and the checkout in turns, COUNT times, compared with benchstat
+	@[ -n "$(REV)" ] || { echo "give a revision: make bench-compare REV=HEAD~1 COUNT=6 WORKLOADS=load,insert SCALE=0.2"; exit 2; }
+	@go run ./e2e/bench -workloads '$(WORKLOADS)' -scale $(SCALE) -count $(COUNT) -compare '$(REV)' -benchstat '$(BENCHSTAT)'
+
 .PHONY: bench-go
 bench-go: ## the benchmarks of the packages, into bench-new.txt (compare with benchstat); COUNT=6 for figures to trust
 	go test -p 1 -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 60m $(PKGS) | tee bench-new.txt
@@ -85,6 +93,12 @@ $(GOLANGCI):
 	@GOFLAGS= GOWORK=off GOBIN=$(@D)/tmp-$(GOLANGCI_VERSION) go install -trimpath \
 	  github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv $(@D)/tmp-$(GOLANGCI_VERSION)/golangci-lint $@ && rmdir $(@D)/tmp-$(GOLANGCI_VERSION)
+
+$(BENCHSTAT):
+	@echo "building benchstat (once)"
+	@mkdir -p $(@D)/tmp-$(@F)
+	@GOFLAGS= GOWORK=off GOBIN=$(@D)/tmp-$(@F) go install -trimpath golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION)
+	@mv $(@D)/tmp-$(@F)/benchstat $@ && rmdir $(@D)/tmp-$(@F)
 
 .PHONY: docs
 docs: ## write the generated pages: configuration, errors, metrics

@@ -50,16 +50,20 @@ func main() {
 	flag.StringVar(&l.profile, "profile", "", "`folder` for a CPU profile of each workload")
 	flag.StringVar(&l.binary, "binary", "", "measure this cdc2lake instead of the checkout's")
 	count := flag.Int("count", 1, "repetitions, each with new servers")
+	c := comparison{}
+	flag.StringVar(&c.revision, "compare", "", "compare with the program of this `revision`")
+	flag.StringVar(&c.benchstat, "benchstat", "benchstat", "the `program` that compares")
 	flag.Parse()
+	c.count = *count
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, l, *chosen, *count); err != nil {
+	if err := run(ctx, l, *chosen, c); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: failed:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, l *lab, chosen string, count int) error {
+func run(ctx context.Context, l *lab, chosen string, c comparison) error {
 	var todo []workload
 	for name := range strings.SplitSeq(chosen, ",") {
 		found := false
@@ -86,28 +90,33 @@ func run(ctx context.Context, l *lab, chosen string, count int) error {
 			return err
 		}
 	}
-	for range count {
-		if err := runOnce(ctx, &lab{scale: l.scale, profile: l.profile, binary: l.binary, started: l.started}, todo); err != nil {
+	if c.revision != "" {
+		return c.run(ctx, l, todo)
+	}
+	for range c.count {
+		if _, err := runOnce(ctx, &lab{scale: l.scale, profile: l.profile, binary: l.binary, started: l.started}, todo); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func runOnce(ctx context.Context, l *lab, todo []workload) (err error) {
+// runOnce runs the workloads on servers of their own.
+func runOnce(ctx context.Context, l *lab, todo []workload) (results []*result, err error) {
 	defer func() { err = errors.Join(err, l.close()) }()
 	if err := l.open(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	for _, w := range todo {
 		r, err := w.run(ctx, l)
 		if err != nil {
-			return fmt.Errorf("%s: %w", w.name, err)
+			return nil, fmt.Errorf("%s: %w", w.name, err)
 		}
 		if r == nil { // it has said why
 			continue
 		}
 		fmt.Println(r.line(l.scale))
+		results = append(results, r)
 	}
-	return nil
+	return results, nil
 }

@@ -25,7 +25,7 @@ import (
 type pipelineOptions struct {
 	name     string
 	include  string // of tables, within the database
-	interval string // of checkpoints
+	interval string // of checkpoints; empty: the default
 	iceberg  string // more keys of that section, ", key: value"
 	more     string // more sections
 }
@@ -50,6 +50,13 @@ func (l *lab) newPipeline(o pipelineOptions) (*pipeline, error) {
 	if err := os.MkdirAll(p.dir, 0o755); err != nil {
 		return nil, err
 	}
+	l.ends = append(l.ends, func() error { p.kill(); return nil })
+	return p, p.configure(cmp.Or(o.interval, "10s"))
+}
+
+// configure writes the configuration, with a time between checkpoints.
+func (p *pipeline) configure(interval string) error {
+	l, o := p.l, p.o
 	text := fmt.Sprintf(`version: 1
 pipeline: %s
 mysql: {host: %q, port: %d, user: %s, password: %s}
@@ -61,9 +68,8 @@ state: {dir: %q}
 http: {listen: "127.0.0.1:0"}
 %s
 `, o.name, l.mysql.Host(), l.mysql.Port(), testenv.CDCUser, testenv.CDCPassword, database, o.include, p.warehouse(), p.catalogFile(), o.iceberg,
-		l.s3.Endpoint, l.s3.Region, l.s3.AccessKey, l.s3.SecretKey, cmp.Or(o.interval, "10s"), p.stateDir(), o.more)
-	l.ends = append(l.ends, func() error { p.kill(); return nil })
-	return p, os.WriteFile(p.configFile(), []byte(text), 0o600)
+		l.s3.Endpoint, l.s3.Region, l.s3.AccessKey, l.s3.SecretKey, interval, p.stateDir(), o.more)
+	return os.WriteFile(p.configFile(), []byte(text), 0o600)
 }
 
 func (p *pipeline) configFile() string  { return filepath.Join(p.dir, "pipeline.yaml") }

@@ -21,10 +21,13 @@ func (l *lab) vectors(ctx context.Context, version int) (*result, error) {
 	batch := max(200, l.count(5_000_000)/(files/slots)) // rows of a checkpoint, which writes a file for each slot
 	rows := int64(0)
 	length := max(20*time.Second, time.Duration(float64(time.Minute)*l.scale))
-	o := pipelineOptions{name: r.name, include: table, interval: "100ms", iceberg: fmt.Sprintf(", format_version: %d", version),
+	o := pipelineOptions{name: r.name, include: table, interval: "1s", iceberg: fmt.Sprintf(", format_version: %d", version),
 		more: fmt.Sprintf("runtime: {parallelism: %d}", slots)}
 	p, err := l.loadedPipeline(ctx, o, table, tenColumns)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.configure("100ms"); err != nil {
 		return nil, err
 	}
 	if err := p.start(""); err != nil {
@@ -51,9 +54,7 @@ func (l *lab) vectors(ctx context.Context, version int) (*result, error) {
 	if err := p.stop(); err != nil {
 		return nil, err
 	}
-	// From here on, checkpoints of a second.
-	o.interval = "1s"
-	if p, err = l.newPipeline(o); err != nil {
+	if err := p.configure(o.interval); err != nil {
 		return nil, err
 	}
 	if err := p.start(r.name); err != nil {
