@@ -8,7 +8,17 @@ type mark struct {
 	m   metrics
 }
 
-func (p *pipeline) mark(ctx context.Context) (mark, error) {
+// begin and finish take their marks such that the scrape itself stays outside of the measured CPU.
+func (p *pipeline) begin(ctx context.Context) (mark, error) {
+	m, err := scrape(ctx, p.url)
+	if err != nil {
+		return mark{}, err
+	}
+	cpu, err := cpuSeconds(p.cmd.Process.Pid)
+	return mark{cpu, m}, err
+}
+
+func (p *pipeline) finish(ctx context.Context) (mark, error) {
 	cpu, err := cpuSeconds(p.cmd.Process.Pid)
 	if err != nil {
 		return mark{}, err
@@ -19,14 +29,14 @@ func (p *pipeline) mark(ctx context.Context) (mark, error) {
 
 // measure runs f while the process runs, and fills in what the process used for it.
 func (p *pipeline) measure(ctx context.Context, r *result, f func() error) (from, to mark, err error) {
-	if from, err = p.mark(ctx); err != nil {
+	if from, err = p.begin(ctx); err != nil {
 		return
 	}
 	p.mem.reset()
 	if err = f(); err != nil {
 		return
 	}
-	if to, err = p.mark(ctx); err != nil {
+	if to, err = p.finish(ctx); err != nil {
 		return
 	}
 	rss, anon := p.mem.peaks()

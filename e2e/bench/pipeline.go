@@ -234,7 +234,7 @@ func (p *pipeline) status(ctx context.Context) (status, error) {
 	if err != nil {
 		return st, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return st, err
 	}
