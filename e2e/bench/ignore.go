@@ -28,13 +28,13 @@ func runIgnore(ctx context.Context, l *lab) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	bytes := to.m.sum("cdc2lake_source_bytes_total") - from.m.sum("cdc2lake_source_bytes_total")
-	r.add("log_mb", bytes/1e6)
-	r.add("log_mb_per_cpu_s", bytes/1e6/r.cpu)
 	if err := l.check(ctx, p, r, table); err != nil {
 		return nil, err
 	}
 	// There is nothing to encode; one row says nothing of the encoder.
-	r.floor = math.NaN()
+	r.floor, r.extra = math.NaN(), nil
+	bytes := to.m.sum("cdc2lake_source_bytes_total") - from.m.sum("cdc2lake_source_bytes_total")
+	r.add("log_mb", bytes/1e6)
+	r.add("log_mb_per_cpu_s", bytes/1e6/r.cpu)
 	return r, l.mysql.Exec(ctx, "DROP TABLE "+database+"."+noise)
 }

@@ -142,7 +142,7 @@ func (l *lab) check(ctx context.Context, p *pipeline, r *result, tables ...strin
 		n, _ := strconv.ParseInt(rows[0][0], 10, 64)
 		want += n
 	}
-	live, floor, err := l.floor(ctx, p, tables)
+	live, floor, busy, err := l.floor(ctx, p, tables)
 	if err != nil {
 		return err
 	}
@@ -151,6 +151,7 @@ func (l *lab) check(ctx context.Context, p *pipeline, r *result, tables ...strin
 	}
 	if math.IsNaN(r.floor) {
 		r.floor = floor
+		r.add("floor_busy_per_cpu_s", busy)
 	}
 	if want > verifyRows {
 		return nil
@@ -162,8 +163,9 @@ func (l *lab) check(ctx context.Context, p *pipeline, r *result, tables ...strin
 	return nil
 }
 
-// floor scans tables and encodes rows of the first with the same encoder and nothing else.
-func (l *lab) floor(ctx context.Context, p *pipeline, tables []string) (live int64, perSecond float64, err error) {
+// floor scans tables and encodes rows of the first with the same encoder and nothing else: rows per CPU-second of one encoder alone, and
+// of one among as many as there are CPUs.
+func (l *lab) floor(ctx context.Context, p *pipeline, tables []string) (live int64, alone, busy float64, err error) {
 	var names []string
 	for _, t := range tables {
 		names = append(names, database+"."+t)
@@ -171,7 +173,7 @@ func (l *lab) floor(ctx context.Context, p *pipeline, tables []string) (live int
 	in, err := json.Marshal(map[string]any{"Pipeline": p.o.name, "Catalog": p.catalogFile(), "Warehouse": p.warehouse(), "Endpoint": l.s3.Endpoint,
 		"Region": l.s3.Region, "AccessKey": l.s3.AccessKey, "SecretKey": l.s3.SecretKey, "Tables": names, "Rows": 500_000, "Repeat": 5})
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	cmd := exec.CommandContext(ctx, l.floorBin, "-test.run", "^TestEncoderFloor$", "-test.timeout", "30m")
 	cmd.Dir = l.dir
@@ -179,18 +181,18 @@ func (l *lab) floor(ctx context.Context, p *pipeline, tables []string) (live int
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
-		return 0, 0, fmt.Errorf("floor: %w\n%s", err, out.String())
+		return 0, 0, 0, fmt.Errorf("floor: %w\n%s", err, out.String())
 	}
-	perSecond, live = math.NaN(), -1
+	alone, busy, live = math.NaN(), math.NaN(), -1
 	for line := range strings.Lines(out.String()) {
 		var rows int64
-		var cpu float64
+		var cpu, both float64
 		if n, _ := fmt.Sscanf(line, "LIVE %d", &rows); n == 1 {
 			live = rows
 		}
-		if n, _ := fmt.Sscanf(line, "FLOOR rows=%d cpu_s=%f", &rows, &cpu); n == 2 {
-			perSecond = float64(rows) / cpu
+		if n, _ := fmt.Sscanf(line, "FLOOR rows=%d cpu_s=%f busy_cpu_s=%f", &rows, &cpu, &both); n == 3 {
+			alone, busy = float64(rows)/cpu, float64(rows)/both
 		}
 	}
-	return live, perSecond, nil
+	return live, alone, busy, nil
 }
