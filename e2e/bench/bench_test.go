@@ -111,3 +111,24 @@ func TestCPUSecondsOfThisProcess(t *testing.T) {
 		t.Errorf("%v seconds after spinning for 0.2 (%v)", after-before, err)
 	}
 }
+
+func TestStagesOfATrace(t *testing.T) {
+	got, err := parseTraces(strings.NewReader(`File: cdc2lake
+Type: cpu
+-----------+-------------------------------------------------------
+     1.50s   runtime.memmove
+             runtime.growslice
+             github.com/cdc2lake/cdc2lake/cdc/binlog.(*plan).image
+             github.com/cdc2lake/cdc2lake/cdc/mysql.(*follower).run
+-----------+-------------------------------------------------------
+      20ms   github.com/klauspost/compress/zstd.(*fastEncoder).Encode
+             github.com/cdc2lake/cdc2lake/iceberg.(*parquetWriter).write
+-----------+-------------------------------------------------------
+      30ms   github.com/klauspost/compress/zstd.(*fastEncoder).Encode
+             github.com/cdc2lake/cdc2lake/iceberg.(*Sink).Commit.func2
+-----------+-------------------------------------------------------
+`))
+	if err != nil || len(got) != 3 || got["decode"] != 1500*time.Millisecond || got["compress"] != 20*time.Millisecond || got["commit"] != 30*time.Millisecond {
+		t.Errorf("%v, %v", got, err)
+	}
+}

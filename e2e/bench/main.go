@@ -117,6 +117,14 @@ func runOnce(ctx context.Context, l *lab, todo []workload) (results []*result, e
 		}
 		fmt.Println(r.line(l.scale))
 		results = append(results, r)
+		if l.profile == "" {
+			continue
+		}
+		line, err := stageLine(ctx, r.name, filepath.Join(l.profile, r.name+".pprof"))
+		if err != nil {
+			return nil, err
+		}
+		fmt.Println(line)
 	}
 	return results, nil
 }
