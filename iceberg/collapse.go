@@ -1,18 +1,17 @@
 package iceberg
 
 import (
+	"cmp"
 	"math/bits"
+	"slices"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
-// rowState says what became of a row in a shard's buffer.
-type rowState uint8
-
+// What became of a row in a shard's buffer.
 const (
-	rowDead   rowState = iota // replaced, skipped, or a delete: nothing to write
-	rowLive                   // the last version of its key
-	rowStored                 // written; only while sealing
+	rowDead byte = iota // replaced, skipped, or a delete: nothing to write
+	rowLive             // the last version of its key
 )
 
 // What is known of a key: the last thing that happened to it within the buffer, and what its first event expects of the state.
@@ -26,31 +25,44 @@ const (
 	expectPresent                  // an UPDATE or DELETE
 )
 
-// keyEntry is a key's state within a buffer. It has no pointers: the collector never looks at it.
+// keyEntry is what a buffer holds of one key.
 type keyEntry struct {
-	lo    uint64
 	src   uint32 // buffer row of the last version
 	last  uint8
 	first uint8
 }
 
-// collapser maps the keys of one table's buffered rows to their last version. It is an open-addressing table whose slots are
-// ordered: a slot's place grows with Key.Hi and neighbours are kept sorted, so that reading it from left to right yields the keys
-// in the order that the state wants, without a sort. Keys are hashes, so slots fill evenly.
+// bufferedRow is one row while a buffer is sorted. It has no pointers: the collector never looks at it.
+type bufferedRow struct {
+	hi   uint64
+	src  uint32
+	op   cdc.Op
+	live bool // the table's load was done when the row came
+}
+
+// collapser finds the last version of every key of a buffer. It sorts the rows by key, which the state wants anyway, and then looks at
+// neighbours: two passes over memory instead of a hash look-up per row, which would miss the cache. Keys are hashes, so that the first
+// radixBits bits of them tell nearly all rows apart.
 type collapser struct {
 	base  uint64 // smallest Hi of the shard's groups
 	span  uint64 // number of Hi values of the groups; 0 means 2^64
 	shift int    // scales span to fill 64 bits
-	norm  uint64 // span << shift
 
-	mul  uint64 // home slot = high word of (hi-base)<<shift * mul
-	his  []uint64
-	ids  []uint32 // index into ents plus one; 0: empty slot
+	rows, other []bufferedRow
+	los         []uint64 // Key.Lo by buffer row, unless keys are exact
+	hist        [2][radix]uint32
+
+	// The result: the keys in ascending order, and what the buffer has of each.
+	keys []cdc.Key
 	ents []keyEntry
 }
 
-// overflow is the room behind the last home slot.
-const overflow = 64
+const (
+	digitBits = 11
+	radix     = 1 << digitBits
+	// smallSort is the number of rows below which two passes over the histograms cost more than comparing.
+	smallSort = 512
+)
 
 func newCollapser(g cdc.GroupRange) collapser {
 	c := collapser{}
@@ -68,7 +80,6 @@ func newCollapser(g cdc.GroupRange) collapser {
 	c.span = first(g.To) - c.base
 	if c.span != 0 {
 		c.shift = bits.LeadingZeros64(c.span)
-		c.norm = c.span << c.shift
 	}
 	return c
 }
@@ -76,104 +87,129 @@ func newCollapser(g cdc.GroupRange) collapser {
 // owns reports whether a key belongs to the shard.
 func (c *collapser) owns(hi uint64) bool { return c.span == 0 || hi-c.base < c.span }
 
-func (c *collapser) home(hi uint64) int {
-	i, _ := bits.Mul64((hi-c.base)<<c.shift, c.mul)
-	return int(i)
-}
+// reset forgets the rows.
+func (c *collapser) reset() { c.rows, c.los = c.rows[:0], c.los[:0] }
 
-// reset empties the table and gives back memory that the last buffer did not come near to using.
-func (c *collapser) reset() {
-	if len(c.ids) > 1<<12 && len(c.ents) < len(c.ids)/16 {
-		c.his, c.ids, c.ents = nil, nil, nil
+// sort orders the rows by Hi; those of equal Hi stay in the order in which they came.
+func (c *collapser) sort() {
+	n := len(c.rows)
+	if n <= smallSort {
+		slices.SortFunc(c.rows, byHi)
 		return
 	}
-	clear(c.ids)
-	c.ents = c.ents[:0]
-}
-
-// grow makes room for n keys in all.
-func (c *collapser) grow(n int) {
-	size := 64
-	for size < 2*n {
-		size *= 2
+	c.other = slices.Grow(c.other[:0], n)[:n]
+	clear(c.hist[0][:])
+	clear(c.hist[1][:])
+	for i := range c.rows {
+		x := (c.rows[i].hi - c.base) << c.shift
+		c.hist[0][x>>(64-2*digitBits)&(radix-1)]++
+		c.hist[1][x>>(64-digitBits)]++
 	}
-	for !c.rebuild(size) {
-		size *= 2
+	var a, b uint32
+	for i := range radix {
+		c.hist[0][i], a = a, a+c.hist[0][i]
+		c.hist[1][i], b = b, b+c.hist[1][i]
 	}
-}
-
-func (c *collapser) rebuild(size int) bool {
-	his, ids := c.his, c.ids
-	c.his, c.ids = make([]uint64, size+overflow), make([]uint32, size+overflow)
-	if c.span == 0 {
-		c.mul = uint64(size)
-	} else {
-		c.mul, _ = bits.Div64(uint64(size), 0, c.norm)
+	from, to := c.rows, c.other
+	for d := range c.hist {
+		h, s := &c.hist[d], 64-(2-d)*digitBits
+		for i := range from {
+			x := (from[i].hi - c.base) << c.shift >> s & (radix - 1)
+			to[h[x]] = from[i]
+			h[x]++
+		}
+		from, to = to, from
 	}
-	i := 0
-	for j, id := range ids {
-		if id == 0 {
+	// What the digits leave together is few, unless somebody has chosen keys that collide.
+	moves := 0
+	for i := 1; i < n; i++ {
+		if from[i-1].hi <= from[i].hi {
 			continue
 		}
-		i = max(i, c.home(his[j]))
-		if i >= len(c.ids) {
-			c.his, c.ids = his, ids
-			return false
+		x, j := from[i], i
+		for ; j > 0 && from[j-1].hi > x.hi; j-- {
+			from[j] = from[j-1]
 		}
-		c.his[i], c.ids[i] = his[j], id
-		i++
+		from[j] = x
+		if moves += i - j; moves > 8*n {
+			slices.SortFunc(from, byHi)
+			break
+		}
 	}
-	return true
 }
 
-// find returns the entry of the key and whether it was there. The entry of a new key has only lo set; it is valid until the next
-// call.
-func (c *collapser) find(hi, lo uint64) (*keyEntry, bool) {
-	if 2*(len(c.ents)+1) > len(c.ids)-overflow {
-		c.grow(2 * (len(c.ents) + 1))
-	}
-	for {
-		i := c.home(hi)
-		for ; i < len(c.ids); i++ {
-			id := c.ids[i]
-			if id == 0 {
-				break
-			}
-			if h := c.his[i]; h < hi {
-				continue
-			} else if h > hi {
-				break
-			}
-			if e := &c.ents[id-1]; e.lo == lo {
-				return e, true
-			} else if e.lo > lo {
-				break
-			}
-		}
-		// Move what is greater one slot to the right.
-		j := i
-		for j < len(c.ids) && c.ids[j] != 0 {
+func byHi(a, b bufferedRow) int {
+	return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.src, b.src))
+}
+
+// collapse fills keys and ents from the rows, and marks in states which rows are dead.
+func (c *collapser) collapse(states []byte, counts *cdc.Counts) {
+	c.sort()
+	c.keys, c.ents = c.keys[:0], c.ents[:0]
+	rows := c.rows
+	for i := 0; i < len(rows); {
+		j := i + 1
+		for j < len(rows) && rows[j].hi == rows[i].hi {
 			j++
 		}
-		if j >= len(c.ids) {
-			c.grow(2 * len(c.ids))
+		if len(c.los) == 0 {
+			c.keys = append(c.keys, cdc.Key{Hi: rows[i].hi})
+			c.ents = append(c.ents, oneKey(rows[i:j], states, counts))
+			i = j
 			continue
 		}
-		copy(c.his[i+1:j+1], c.his[i:j])
-		copy(c.ids[i+1:j+1], c.ids[i:j])
-		c.ents = append(c.ents, keyEntry{lo: lo})
-		c.his[i], c.ids[i] = hi, uint32(len(c.ents))
-		return &c.ents[len(c.ents)-1], false
+		if j-i > 1 { // nearly always the same key
+			slices.SortFunc(rows[i:j], func(a, b bufferedRow) int {
+				return cmp.Or(cmp.Compare(c.los[a.src], c.los[b.src]), cmp.Compare(a.src, b.src))
+			})
+		}
+		for i < j {
+			lo, k := c.los[rows[i].src], i+1
+			for k < j && c.los[rows[k].src] == lo {
+				k++
+			}
+			c.keys = append(c.keys, cdc.Key{Hi: rows[i].hi, Lo: lo})
+			c.ents = append(c.ents, oneKey(rows[i:k], states, counts))
+			i = k
+		}
 	}
 }
 
-// sorted appends the keys in ascending order and the index of their entries.
-func (c *collapser) sorted(keys []cdc.Key, order []uint32) ([]cdc.Key, []uint32) {
-	for i, id := range c.ids {
-		if id != 0 {
-			keys = append(keys, cdc.Key{Hi: c.his[i], Lo: c.ents[id-1].lo})
-			order = append(order, id-1)
+// oneKey collapses the rows of one key, in the order in which they came.
+func oneKey(rows []bufferedRow, states []byte, counts *cdc.Counts) keyEntry {
+	r := rows[0]
+	e := keyEntry{src: r.src, last: lastWrite, first: expectNothing}
+	switch {
+	case r.op == cdc.OpRead:
+		e.last = lastChunk
+	case r.op == cdc.OpDelete:
+		e.last, states[r.src] = lastDelete, rowDead
+	}
+	if r.live {
+		e.first = expectPresent
+		if r.op == cdc.OpInsert {
+			e.first = expectAbsent
 		}
 	}
-	return keys, order
+	for _, r := range rows[1:] {
+		if r.op == cdc.OpRead {
+			states[r.src] = rowDead // the buffer knows better
+			counts.Skipped++
+			continue
+		}
+		if e.last != lastDelete {
+			states[e.src] = rowDead
+			if e.last == lastChunk {
+				counts.Skipped++
+			}
+		}
+		if r.live && (r.op == cdc.OpInsert) != (e.last == lastDelete) {
+			counts.Divergent++
+		}
+		e.src, e.last = r.src, lastWrite
+		if r.op == cdc.OpDelete {
+			e.last, states[r.src] = lastDelete, rowDead
+		}
+	}
+	return e
 }

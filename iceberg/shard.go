@@ -51,6 +51,7 @@ type ShardWriter struct {
 	bytes  int
 	ck     *Prepared
 	aborts []*openFile // of paused tables, to be given up
+	coll   collapser
 	tick   uint64
 	enc    *encoder
 	stop   context.CancelFunc
@@ -70,10 +71,10 @@ func newShardWriter(o shardOptions, starts []cdc.TableStart) (*ShardWriter, erro
 	if o.trimDeletes == 0 {
 		o.trimDeletes = defaultTrimDeletes
 	}
-	w := &ShardWriter{o: o, tables: map[cdc.TableID]*tableWriter{}, ck: newCheckpoint()}
+	w := &ShardWriter{o: o, coll: newCollapser(o.groups), tables: map[cdc.TableID]*tableWriter{}, ck: newCheckpoint()}
 	for i := range starts {
 		s := &starts[i]
-		t := &tableWriter{w: w, id: s.Table, coll: newCollapser(o.groups), live: s.Load.Phase == cdc.LoadDone, paused: s.Paused != nil}
+		t := &tableWriter{w: w, id: s.Table, live: s.Load.Phase == cdc.LoadDone, paused: s.Paused != nil}
 		w.tables[s.Table] = t
 		if t.paused {
 			continue
@@ -126,7 +127,7 @@ func (w *ShardWriter) Write(ctx context.Context, b *cdc.Batch, rows []int32) err
 			return err
 		}
 	}
-	if len(t.states) == 0 {
+	if t.n == 0 {
 		w.filled = append(w.filled, t)
 	}
 	if err := t.add(b, rows); err != nil {
@@ -199,7 +200,10 @@ func sameKey(a, b *cdc.Schema) bool {
 // Live says that a table's load is done.
 func (w *ShardWriter) Live(id cdc.TableID) {
 	if t := w.tables[id]; t != nil && !t.paused {
-		t.live, t.deletes = true, nil
+		t.live = true
+		if t.n == 0 {
+			t.deletes = nil // else the buffer's chunk rows need them: see seal
+		}
 	}
 }
 
@@ -213,7 +217,7 @@ func (w *ShardWriter) Pause(id cdc.TableID) {
 	for i, f := range w.filled {
 		if f == t {
 			w.filled = append(w.filled[:i], w.filled[i+1:]...)
-			w.rows -= len(t.states)
+			w.rows -= t.n
 			break
 		}
 	}

@@ -367,52 +367,6 @@ func TestBatchesComeBack(t *testing.T) {
 	}
 }
 
-// TestCollapser compares it with a map, keys crowded or spread, for whole and partial ranges of groups.
-func TestCollapser(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 5))
-	for _, g := range []cdc.GroupRange{{From: 0, To: 128, Of: 128}, {From: 0, To: 1, Of: 128}, {From: 127, To: 128, Of: 128}, {From: 5, To: 77, Of: 128}, {From: 1, To: 2, Of: 3}} {
-		c := newCollapser(g)
-		for round := range 3 {
-			model := map[cdc.Key]uint32{}
-			for i := range 20000 {
-				k := cdc.Key{Hi: r.Uint64(), Lo: uint64(r.IntN(3))}
-				switch r.IntN(3) {
-				case 0: // crowded
-					k.Hi = r.Uint64()&0xff | 0x0555555555555500
-				case 1: // again
-					k.Hi = cdc.Mix64(uint64(r.IntN(3000)))
-				}
-				if c.owns(k.Hi) != g.Contains(k.Hi) {
-					t.Fatalf("%v: %x", g, k.Hi)
-				}
-				if !c.owns(k.Hi) {
-					continue
-				}
-				e, known := c.find(k.Hi, k.Lo)
-				old, want := model[k]
-				if known != want || known && e.src != old {
-					t.Fatalf("%v: key %x %t, want %t", g, k, known, want)
-				}
-				e.src = uint32(i)
-				model[k] = uint32(i)
-			}
-			keys, order := c.sorted(nil, nil)
-			if len(keys) != len(model) {
-				t.Fatalf("%d keys, want %d", len(keys), len(model))
-			}
-			for i, k := range keys {
-				if i > 0 && !(keys[i-1].Hi < k.Hi || keys[i-1].Hi == k.Hi && keys[i-1].Lo < k.Lo) {
-					t.Fatalf("%v round %d: keys out of order", g, round)
-				}
-				if c.ents[order[i]].src != model[k] {
-					t.Fatal("wrong entry")
-				}
-			}
-			c.reset()
-		}
-	}
-}
-
 // TestNoAllocationPerRow: in the steady state a batch of 16,384 rows costs a few dozen allocations, encoding included.
 func TestNoAllocationPerRow(t *testing.T) {
 	if raceEnabled {

@@ -1,6 +1,7 @@
 package iceberg
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -10,15 +11,23 @@ import (
 
 // scratch is what sealing a table needs for a moment.
 type scratch struct {
-	keys  []cdc.Key
-	order []uint32    // index of the keys' entries
-	old   []state.Loc // where the state has the keys
-	locs  []state.Loc // where rows went, by buffer row
-	sel   []int32
-	src   []uint32
-	parts []*partition
-	busy  []*partition
-	put   []state.Loc // the new locations of changed keys
+	states []byte      // what becomes of rows, by buffer row
+	old    []state.Loc // where the state has the keys
+	locs   []state.Loc // where rows went, by buffer row; None: nowhere
+	sel    []int32
+	src    []uint32
+	parts  []*partition
+	busy   []*partition
+	put    []state.Loc // the new locations of changed keys
+	iota   []int32
+}
+
+// all returns the numbers 0 to n-1.
+func (s *scratch) all(n int) []int32 {
+	for i := len(s.iota); i < n; i++ {
+		s.iota = append(s.iota, int32(i))
+	}
+	return s.iota[:n]
 }
 
 // partRow is a row of a partition while a table is sealed.
@@ -31,11 +40,16 @@ type partRow struct {
 // seal writes the table's buffered rows into its open files and brings the state up to them.
 func (t *tableWriter) seal(ctx context.Context) error {
 	w := t.w
-	w.keys, w.order = t.coll.sorted(w.keys[:0], w.order[:0])
-	w.old = slices.Grow(w.old[:0], len(w.keys))[:len(w.keys)]
-	t.keys.Lookup(w.keys, w.old)
+	if err := t.collapse(); err != nil {
+		return err
+	}
+	w.old = slices.Grow(w.old[:0], len(w.coll.keys))[:len(w.coll.keys)]
+	t.keys.Lookup(w.coll.keys, w.old)
 	t.decide()
-	w.locs = slices.Grow(w.locs[:0], len(t.states))[:len(t.states)]
+	w.locs = slices.Grow(w.locs[:0], t.n)[:t.n]
+	for i := range w.locs {
+		w.locs[i] = state.None
+	}
 	var err error
 	if t.partitioner == nil {
 		err = t.gatherAll(ctx)
@@ -52,6 +66,9 @@ func (t *tableWriter) seal(ctx context.Context) error {
 	}
 	t.store()
 	t.empty()
+	if t.live {
+		t.deletes = nil
+	}
 	return nil
 }
 
@@ -59,11 +76,11 @@ func (t *tableWriter) seal(ctx context.Context) error {
 // wanted.
 func (t *tableWriter) decide() {
 	w, p := t.w, t.current()
-	for i, o := range w.order {
-		e, known := &t.coll.ents[o], w.old[i] != state.None
+	for i := range w.coll.ents {
+		e, known := &w.coll.ents[i], w.old[i] != state.None
 		if e.last == lastChunk {
 			if known {
-				t.states[e.src] = rowDead
+				w.states[e.src] = rowDead
 				p.counts.Skipped++
 			} else {
 				p.counts.Reads++
@@ -73,7 +90,7 @@ func (t *tableWriter) decide() {
 		if known {
 			p.deleted = append(p.deleted, w.old[i])
 		}
-		if t.live && (e.first == expectAbsent && known || e.first == expectPresent && !known) {
+		if e.first == expectAbsent && known || e.first == expectPresent && !known {
 			p.counts.Divergent++
 		}
 	}
@@ -82,38 +99,44 @@ func (t *tableWriter) decide() {
 // store puts the new locations of the keys that changed.
 func (t *tableWriter) store() {
 	w := t.w
+	keys := w.coll.keys
 	n := 0
-	w.put = slices.Grow(w.put[:0], len(w.keys))[:len(w.keys)]
+	w.put = slices.Grow(w.put[:0], len(keys))[:len(keys)]
 	locs := w.put
-	for i, o := range w.order {
-		e := &t.coll.ents[o]
-		loc := state.None
-		if t.states[e.src] == rowStored {
-			loc = w.locs[e.src]
-		} else if w.old[i] == state.None || e.last == lastChunk {
+	for i := range w.coll.ents {
+		e := &w.coll.ents[i]
+		loc := w.locs[e.src]
+		if loc == state.None && (w.old[i] == state.None || e.last == lastChunk) {
 			continue // a delete of what never was, or a chunk's row that the state knows better
 		}
-		w.keys[n], locs[n], w.old[n] = w.keys[i], loc, w.old[i]
+		keys[n], locs[n], w.old[n] = keys[i], loc, w.old[i]
 		n++
 	}
-	t.keys.Put(w.keys[:n], locs[:n], w.old[:n])
+	t.keys.Put(keys[:n], locs[:n], w.old[:n])
+}
+
+// liveRows returns the rows of a held batch that are to be written, and their buffer rows: from on if these are consecutive, src otherwise.
+func (t *tableWriter) liveRows(h *heldBatch) (rows []int32, from uint32, src []uint32) {
+	w := t.w
+	rows = h.selection(t)
+	states := w.states[h.base : h.base+h.n]
+	if bytes.IndexByte(states, rowDead) < 0 {
+		return rows, uint32(h.base), nil
+	}
+	w.sel, w.src = w.sel[:0], slices.Grow(w.src[:0], h.n)
+	for i, s := range states {
+		if s == rowLive {
+			w.sel, w.src = append(w.sel, rows[i]), append(w.src, uint32(h.base+i))
+		}
+	}
+	return w.sel, 0, w.src
 }
 
 // gatherAll writes all live rows of an unpartitioned table, batch by batch.
 func (t *tableWriter) gatherAll(ctx context.Context) error {
-	w := t.w
 	for i := range t.held {
-		end := len(t.states)
-		if i+1 < len(t.held) {
-			end = t.held[i+1].base
-		}
-		w.sel, w.src = w.sel[:0], w.src[:0]
-		for s := t.held[i].base; s < end; s++ {
-			if t.states[s] == rowLive {
-				w.sel, w.src = append(w.sel, t.rows[s]), append(w.src, uint32(s))
-			}
-		}
-		if err := t.emit(ctx, nil, t.held[i].b, w.sel, w.src); err != nil {
+		rows, from, src := t.liveRows(&t.held[i])
+		if err := t.emit(ctx, nil, t.held[i].b, rows, from, src); err != nil {
 			return err
 		}
 	}
@@ -126,22 +149,17 @@ func (t *tableWriter) gatherPartitions(ctx context.Context) error {
 	w := t.w
 	w.busy = w.busy[:0]
 	for i := range t.held {
-		end := len(t.states)
-		if i+1 < len(t.held) {
-			end = t.held[i+1].base
-		}
-		w.sel, w.src = w.sel[:0], w.src[:0]
-		for s := t.held[i].base; s < end; s++ {
-			if t.states[s] == rowLive {
-				w.sel, w.src = append(w.sel, t.rows[s]), append(w.src, uint32(s))
-			}
-		}
-		w.parts = t.partitioner.assign(t.held[i].b, w.sel, w.parts[:0])
+		rows, from, src := t.liveRows(&t.held[i])
+		w.parts = t.partitioner.assign(t.held[i].b, rows, w.parts[:0])
 		for j, p := range w.parts {
 			if len(p.rows) == 0 {
 				w.busy = append(w.busy, p)
 			}
-			p.rows = append(p.rows, partRow{held: int32(i), row: w.sel[j], src: w.src[j]})
+			row := partRow{held: int32(i), row: rows[j], src: from + uint32(j)}
+			if src != nil {
+				row.src = src[j]
+			}
+			p.rows = append(p.rows, row)
 		}
 	}
 	for _, open := range []bool{true, false} {
@@ -157,7 +175,7 @@ func (t *tableWriter) gatherPartitions(ctx context.Context) error {
 					w.sel, w.src = append(w.sel, rows[0].row), append(w.src, rows[0].src)
 					rows = rows[1:]
 				}
-				if err := t.emit(ctx, p, t.held[h].b, w.sel, w.src); err != nil {
+				if err := t.emit(ctx, p, t.held[h].b, w.sel, 0, w.src); err != nil {
 					return err
 				}
 			}
@@ -169,8 +187,9 @@ func (t *tableWriter) gatherPartitions(ctx context.Context) error {
 	return nil
 }
 
-// emit writes rows of a batch into the partition's file (nil: the table's only one), and notes where they are.
-func (t *tableWriter) emit(ctx context.Context, p *partition, b *cdc.Batch, rows []int32, src []uint32) error {
+// emit writes rows of a batch into the partition's file (nil: the table's only one), and notes where they are: src are their buffer
+// rows; nil: from on.
+func (t *tableWriter) emit(ctx context.Context, p *partition, b *cdc.Batch, rows []int32, from uint32, src []uint32) error {
 	w := t.w
 	for len(rows) > 0 {
 		f, err := t.file(ctx, p)
@@ -188,12 +207,20 @@ func (t *tableWriter) emit(ctx context.Context, p *partition, b *cdc.Batch, rows
 			continue
 		}
 		f.set.gather(f.layout, b, rows[:n])
-		for i, s := range src[:n] {
-			w.locs[s] = state.MakeLoc(f.num, f.rows+uint32(i))
-			t.states[s] = rowStored
+		if src == nil {
+			locs := w.locs[from : int(from)+n]
+			for i := range locs {
+				locs[i] = state.MakeLoc(f.num, f.rows+uint32(i))
+			}
+			from += uint32(n)
+		} else {
+			for i, s := range src[:n] {
+				w.locs[s] = state.MakeLoc(f.num, f.rows+uint32(i))
+			}
+			src = src[n:]
 		}
 		f.rows += uint32(n)
-		rows, src = rows[n:], src[n:]
+		rows = rows[n:]
 	}
 	return nil
 }

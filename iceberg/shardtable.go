@@ -2,6 +2,7 @@ package iceberg
 
 import (
 	"maps"
+	"slices"
 	"sort"
 
 	iceberggo "github.com/apache/iceberg-go"
@@ -28,20 +29,22 @@ type tableWriter struct {
 	trimmed int    // len(deletes) after they were last forgotten
 
 	// The buffer: rows of batches that are kept until it is sealed. A row is known by its number in the buffer.
-	coll   collapser
-	held   []heldBatch
-	rows   []int32    // row within its batch
-	states []rowState // by buffer row
+	held []heldBatch
+	rows []int32 // selected rows of held batches
+	n    int     // rows in the buffer
 
 	part        *tablePart // of the current checkpoint; nil if it had no rows yet
 	files       []*openFile
 	partitioner *partitioner
 }
 
-// heldBatch is a batch with selected rows in the buffer: buffer rows base up to the next batch's base.
+// heldBatch is a batch with rows in the buffer.
 type heldBatch struct {
 	b    *cdc.Batch
-	base int
+	base int  // its rows are buffer rows base up to base+n
+	n    int  // rows of it in the buffer
+	sel  int  // they are tableWriter.rows[sel:sel+n]; -1: all rows of the batch
+	live bool // the table's load was done when it came
 }
 
 // retarget makes the table write rows of a definition. No file is open.
@@ -77,74 +80,107 @@ func (t *tableWriter) empty() {
 		t.held[i].b.Release()
 		t.held[i].b = nil
 	}
-	t.held, t.rows, t.states = t.held[:0], t.rows[:0], t.states[:0]
-	t.coll.reset()
+	t.held, t.n = t.held[:0], 0
+	if cap(t.rows) > keptRows && len(t.rows) < cap(t.rows)/16 {
+		t.rows = nil
+	}
+	t.rows = t.rows[:0]
 }
 
-// add takes rows of a batch into the buffer, and its reference.
+// keptRows: beyond it, a table's selection is not kept if it was much too large for what came.
+const keptRows = 1 << 12
+
+// add takes rows of a batch into the buffer, and its reference. rows is ascending; nil means all.
 func (t *tableWriter) add(b *cdc.Batch, rows []int32) error {
-	base := len(t.states)
-	t.held = append(t.held, heldBatch{b: b, base: base})
-	if rows == nil {
-		for i := range b.N {
-			t.rows = append(t.rows, int32(i))
-		}
-	} else {
+	h := heldBatch{b: b, base: t.n, n: b.N, sel: -1, live: t.live}
+	if rows != nil && len(rows) < b.N {
+		h.n, h.sel = len(rows), len(t.rows)
 		t.rows = append(t.rows, rows...)
 	}
-	for range len(t.rows) - base {
-		t.states = append(t.states, rowLive)
-	}
+	t.held = append(t.held, h)
+	t.n += h.n
 	p := t.current()
 	if b.Chunk != nil {
 		if t.live {
 			return cdc.Errorf(cdc.CodeInternal, t.id, "slot %d got rows of a chunk after the load was done", t.w.o.slot)
 		}
-		return t.addChunk(p, b, base)
+		return nil
 	}
-	t.countTimes(p, b, base)
-	return t.addLog(p, b, base)
+	t.countTimes(p, b, h.first(t), h.lastRow(t))
+	return nil
 }
 
-// addLog collapses log events onto what the buffer has of their keys.
-func (t *tableWriter) addLog(p *tablePart, b *cdc.Batch, base int) error {
-	var ops [4]int64
-	for src := base; src < len(t.rows); src++ {
-		r := t.rows[src]
-		hi, lo, op := b.KeyHi[r], uint64(0), b.Ops[r]
-		if b.KeyLo != nil {
-			lo = b.KeyLo[r]
+// first and lastRow are the first and the last row of the batch that the buffer has.
+func (h *heldBatch) first(t *tableWriter) int32 {
+	if h.sel < 0 {
+		return 0
+	}
+	return t.rows[h.sel]
+}
+
+func (h *heldBatch) lastRow(t *tableWriter) int32 {
+	if h.sel < 0 {
+		return int32(h.n - 1)
+	}
+	return t.rows[h.sel+h.n-1]
+}
+
+// selection returns the rows of the batch that the buffer has.
+func (h *heldBatch) selection(t *tableWriter) []int32 {
+	if h.sel < 0 {
+		return t.w.all(h.n)
+	}
+	return t.rows[h.sel : h.sel+h.n]
+}
+
+// collapse finds out which of the buffered rows are the last versions of their keys, as far as the buffer knows.
+func (t *tableWriter) collapse() error {
+	w, p := t.w, t.current()
+	c := &w.coll
+	c.reset()
+	w.states = slices.Grow(w.states[:0], t.n)[:t.n]
+	for i := range w.states {
+		w.states[i] = rowLive
+	}
+	c.rows = slices.Grow(c.rows, t.n)
+	for i := range t.held {
+		h := &t.held[i]
+		var err error
+		if h.b.Chunk != nil {
+			err = t.collapseChunk(p, h)
+		} else {
+			err = t.collapseLog(p, h)
 		}
-		if !t.coll.owns(hi) || op > cdc.OpDelete {
+		if err != nil {
+			return err
+		}
+	}
+	c.collapse(w.states, &p.counts)
+	return nil
+}
+
+// collapseLog hands the events of a batch to the collapser.
+func (t *tableWriter) collapseLog(p *tablePart, h *heldBatch) error {
+	b, c := h.b, &t.w.coll
+	var ops [4]int64
+	rows := h.selection(t)
+	for i, r := range rows {
+		hi, op := b.KeyHi[r], b.Ops[r]
+		if !c.owns(hi) || op > cdc.OpDelete {
 			return t.foreign(b, r)
 		}
 		ops[op]++
-		e, known := t.coll.find(hi, lo)
-		if !known {
-			e.first = expectNothing
-			if t.live {
-				e.first = expectPresent
-				if op == cdc.OpInsert {
-					e.first = expectAbsent
-				}
-			}
-		} else {
-			if e.last != lastDelete {
-				t.states[e.src] = rowDead
-				if e.last == lastChunk {
-					p.counts.Skipped++
-				}
-			}
-			if t.live && (op == cdc.OpInsert) != (e.last == lastDelete) {
-				p.counts.Divergent++
-			}
+		c.rows = append(c.rows, bufferedRow{hi: hi, src: uint32(h.base + i), op: op, live: h.live})
+	}
+	if b.KeyLo != nil {
+		for _, r := range rows {
+			c.los = append(c.los, b.KeyLo[r])
 		}
-		e.src, e.last = uint32(src), lastWrite
-		if op == cdc.OpDelete {
-			e.last = lastDelete
-			t.states[src] = rowDead
-			if !t.live {
-				t.remember(cdc.Key{Hi: hi, Lo: lo}, b.Seq)
+	}
+	if !h.live && ops[cdc.OpDelete] > 0 {
+		for _, r := range rows {
+			if b.Ops[r] == cdc.OpDelete {
+				t.remember(b.Key(int(r)), b.Seq)
 			}
 		}
 	}
@@ -155,28 +191,29 @@ func (t *tableWriter) addLog(p *tablePart, b *cdc.Batch, base int) error {
 	return nil
 }
 
-// addChunk takes rows of the initial load, as far as the buffer and the deletes do not know better. The state is asked when the
-// buffer is sealed.
-func (t *tableWriter) addChunk(p *tablePart, b *cdc.Batch, base int) error {
+// collapseChunk hands rows of the initial load to the collapser, unless their keys were deleted meanwhile. The state is asked later.
+func (t *tableWriter) collapseChunk(p *tablePart, h *heldBatch) error {
+	b, c := h.b, &t.w.coll
 	t.forget(b.Chunk.OldestSeq)
-	for src := base; src < len(t.rows); src++ {
-		r := t.rows[src]
+	rows := h.selection(t)
+	for i, r := range rows {
 		k := b.Key(int(r))
-		if !t.coll.owns(k.Hi) || b.Ops[r] != cdc.OpRead {
+		if !c.owns(k.Hi) || b.Ops[r] != cdc.OpRead {
 			return t.foreign(b, r)
 		}
-		if _, gone := t.deletes[k]; gone {
-			t.states[src] = rowDead
-			p.counts.Skipped++
-			continue
+		if len(t.deletes) > 0 {
+			if _, gone := t.deletes[k]; gone {
+				t.w.states[h.base+i] = rowDead
+				p.counts.Skipped++
+				continue
+			}
 		}
-		e, known := t.coll.find(k.Hi, k.Lo)
-		if known {
-			t.states[src] = rowDead
-			p.counts.Skipped++
-			continue
+		c.rows = append(c.rows, bufferedRow{hi: k.Hi, src: uint32(h.base + i), op: cdc.OpRead})
+	}
+	if b.KeyLo != nil {
+		for _, r := range rows {
+			c.los = append(c.los, b.KeyLo[r])
 		}
-		e.src, e.last, e.first = uint32(src), lastChunk, expectNothing
 	}
 	return nil
 }
@@ -205,7 +242,7 @@ func (t *tableWriter) forget(oldest uint64) {
 }
 
 // countTimes notes the commit times of the first and last transaction with rows here.
-func (t *tableWriter) countTimes(p *tablePart, b *cdc.Batch, base int) {
+func (t *tableWriter) countTimes(p *tablePart, b *cdc.Batch, first, last int32) {
 	if len(b.Txns) == 0 {
 		return
 	}
@@ -213,5 +250,5 @@ func (t *tableWriter) countTimes(p *tablePart, b *cdc.Batch, base int) {
 		i := sort.Search(len(b.Txns), func(i int) bool { return b.Txns[i].End > row })
 		return b.Txns[min(i, len(b.Txns)-1)].CommitMicros
 	}
-	p.counts.Add(cdc.Counts{OldestMicros: of(t.rows[base]), NewestMicros: of(t.rows[len(t.rows)-1])})
+	p.counts.Add(cdc.Counts{OldestMicros: of(first), NewestMicros: of(last)})
 }
