@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// howToQuery prints what to type into other programs.
+// howToQuery prints what to type into other programs. Spark's cache of tables is off, since each query prolongs it: a session
+// that goes on asking would not see new commits. The catalog in memory keeps it from writing a metastore_db where it runs.
 func (d *demo) howToQuery() {
 	lake, err := openLake(d.service.catalogFile(), d.s3)
 	location := ""
@@ -34,14 +35,15 @@ How to query the tables (with make demo KEEP=1, which leaves the servers up):
     lake = load_catalog("cdc2lake", type="sql", uri="sqlite:///{catalog}", **{"s3.endpoint": "{endpoint}", "s3.access-key-id": "{key}", "s3.secret-access-key": "{secret}", "s3.region": "{region}"})
     print(lake.load_table("shop.customers").scan(row_filter="tier = 'gold'").to_arrow())
 
-  Spark
-    spark-sql --packages org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0,org.apache.iceberg:iceberg-aws-bundle:1.10.0,org.xerial:sqlite-jdbc:3.49.1.0 \
+  Spark (pip install pyspark==4.1.4, with Java 17 or newer; for Spark 3.5 name iceberg-spark-runtime-3.5_2.12)
+    spark-sql --packages org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0,org.apache.iceberg:iceberg-aws-bundle:1.12.0,org.xerial:sqlite-jdbc:3.49.1.0 \
       --conf spark.sql.catalog.cdc2lake=org.apache.iceberg.spark.SparkCatalog \
       --conf spark.sql.catalog.cdc2lake.catalog-impl=org.apache.iceberg.jdbc.JdbcCatalog --conf spark.sql.catalog.cdc2lake.uri=jdbc:sqlite:{catalog} \
       --conf spark.sql.catalog.cdc2lake.warehouse=s3://{bucket}/warehouse --conf spark.sql.catalog.cdc2lake.io-impl=org.apache.iceberg.aws.s3.S3FileIO \
       --conf spark.sql.catalog.cdc2lake.s3.endpoint={endpoint} --conf spark.sql.catalog.cdc2lake.s3.path-style-access=true \
-      --conf spark.sql.catalog.cdc2lake.s3.access-key-id={key} --conf spark.sql.catalog.cdc2lake.s3.secret-access-key={secret} --conf spark.sql.catalog.cdc2lake.client.region={region}
-    SELECT count(*) FROM cdc2lake.shop.order_items;
+      --conf spark.sql.catalog.cdc2lake.s3.access-key-id={key} --conf spark.sql.catalog.cdc2lake.s3.secret-access-key={secret} --conf spark.sql.catalog.cdc2lake.client.region={region} \
+      --conf spark.sql.catalog.cdc2lake.cache-enabled=false --conf spark.sql.catalogImplementation=in-memory
+    SELECT status, count(*), sum(total) FROM cdc2lake.shop.orders GROUP BY status;
 
 `))
 }
