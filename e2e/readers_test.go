@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,7 +38,14 @@ func TestReaders(t *testing.T) {
 		if err := p.stop(); err != nil {
 			t.Fatal(err)
 		}
-		for _, reader := range []string{"pyiceberg", "duckdb"} {
+		readers := []string{"pyiceberg", "duckdb"}
+		if spark := os.Getenv("CDC2LAKE_READERS_SPARK"); spark != "" {
+			readers = append(readers, "spark")
+			if err := p.startSpark(spark); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, reader := range readers {
 			ran++
 			for _, table := range tables {
 				n, diffs, err := p.read(python, reader, table)
@@ -66,29 +74,20 @@ func (p *pipeline) read(python, reader, table string) (int, []string, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	arg := map[string]any{"reader": reader, "catalog": p.uri, "namespace": p.db, "table": table}
-	var names []string
 	var key []int
 	for i, c := range cols {
-		names = append(names, c.name)
 		if keys[c.name] {
 			key = append(key, i)
 		}
 	}
-	arg["columns"] = names
-	if p.s3 != nil {
-		arg["s3"] = map[string]string{"endpoint": p.s3.Endpoint, "region": p.s3.Region, "access_key": p.s3.AccessKey, "secret_key": p.s3.SecretKey}
+	var out []byte
+	if reader == "spark" { // it has read all tables already
+		out, err = os.ReadFile(filepath.Join(p.dir, "spark", table))
+	} else {
+		out, err = p.python(python, "readers/read.py", map[string]any{"reader": reader, "table": table, "columns": names(cols)})
 	}
-	b, err := json.Marshal(arg)
 	if err != nil {
 		return 0, nil, err
-	}
-	cmd := exec.CommandContext(p.t.Context(), python, "readers/read.py", string(b))
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return 0, nil, fmt.Errorf("%w: %s", err, stderr.String())
 	}
 	got := map[string]string{}
 	sc := bufio.NewScanner(bytes.NewReader(out))
@@ -120,4 +119,51 @@ func (p *pipeline) read(python, reader, table string) (int, []string, error) {
 		got[k] = strings.Join(vals, "\x01")
 	}
 	return len(got), diff(want, got), sc.Err()
+}
+
+// startSpark has Spark read all tables, in one process since it takes long to start, into files for read.
+func (p *pipeline) startSpark(python string) error {
+	out := filepath.Join(p.dir, "spark")
+	if err := os.Mkdir(out, 0o755); err != nil {
+		return err
+	}
+	all := map[string][]string{}
+	for _, table := range tables {
+		_, cols, err := mysqlRows(p.t.Context(), p.mysql, p.db, table)
+		if err != nil {
+			return err
+		}
+		all[table] = names(cols)
+	}
+	_, err := p.python(python, "readers/spark.py", map[string]any{"tables": all, "out": out, "ivy": os.Getenv("CDC2LAKE_READERS_IVY"),
+		"packages": os.Getenv("CDC2LAKE_READERS_PACKAGES")})
+	return err
+}
+
+// python runs a program of e2e/readers on the pipeline's catalog, and returns what it prints.
+func (p *pipeline) python(python, program string, arg map[string]any) ([]byte, error) {
+	arg["catalog"], arg["namespace"], arg["s3"] = p.uri, p.db, nil
+	if p.s3 != nil {
+		arg["s3"] = map[string]string{"endpoint": p.s3.Endpoint, "region": p.s3.Region, "access_key": p.s3.AccessKey, "secret_key": p.s3.SecretKey}
+	}
+	b, err := json.Marshal(arg)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(p.t.Context(), python, program, string(b))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, stderr.String())
+	}
+	return out, nil
+}
+
+func names(cols []column) []string {
+	var out []string
+	for _, c := range cols {
+		out = append(out, c.name)
+	}
+	return out
 }
