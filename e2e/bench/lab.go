@@ -24,7 +24,6 @@ type lab struct {
 	scale   float64
 	profile string // folder for CPU profiles; empty: none
 	binary  string // cdc2lake; built here if empty
-	keepLog string // where logs of failed pipelines go
 
 	started  time.Time
 	dir      string
@@ -116,16 +115,6 @@ func (l *lab) logEnd(ctx context.Context) (mysql.GTIDSet, error) {
 		return nil, err
 	}
 	return mysql.ParseMysqlGTIDSet(gtids)
-}
-
-// logBytes is the size of MySQL's log.
-func (l *lab) logBytes(ctx context.Context) (total int64, err error) {
-	rows, err := l.mysql.Query(ctx, "SHOW BINARY LOGS")
-	for _, r := range rows {
-		n, _ := strconv.ParseInt(r[1], 10, 64)
-		total += n
-	}
-	return total, err
 }
 
 // Rows beyond this are counted on both sides after a workload, and not compared one by one.
