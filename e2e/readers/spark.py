@@ -13,7 +13,8 @@ import pathlib
 import random
 import sys
 
-from read import text
+sys.dont_write_bytecode = True  # of read, into the repository
+from read import text  # noqa: E402
 
 
 def session(a):
