@@ -103,10 +103,10 @@ func (b *Batch) Key(i int) Key {
 // Cap returns the number of rows that fit before Grow is needed.
 func (b *Batch) Cap() int { return b.cap }
 
-// Grow doubles the row capacity, up to MaxBatchRows. Buffers keep their rows.
+// Grow multiplies the row capacity by four, up to MaxBatchRows. Buffers keep their rows.
 // Batches start small so that five hundred quiet tables do not hold five hundred full buffers.
 func (b *Batch) Grow() {
-	n := min(max(2*b.cap, 64), MaxBatchRows)
+	n := min(max(4*b.cap, 64), MaxBatchRows)
 	b.Ops = resize(b.Ops, n)
 	b.KeyHi = resize(b.KeyHi, n)
 	if !b.Schema.KeyExact() {

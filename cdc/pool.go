@@ -7,15 +7,13 @@ import (
 
 type refCount = atomic.Int32
 
-// BatchPool recycles the batches of one schema version. Get and Release may be called from different goroutines.
+// BatchPool recycles the batches of one schema version. Get and Release may be called from different goroutines. How many batches are in
+// flight is bounded by those who hold them, in bytes; here all of them are kept, and those that nobody has asked for in two cycles of the
+// collector are given up: a bound on their number would throw away, under load, exactly the buffers that have grown to their size.
 type BatchPool struct {
 	schema *Schema
-	mu     sync.Mutex // guards free
-	free   []*Batch
+	free   sync.Pool
 }
-
-// maxPooled bounds the batches a pool keeps; more than this are in flight only in bursts, and go to the collector.
-const maxPooled = 16
 
 // NewBatchPool returns a pool of batches for the schema.
 func NewBatchPool(s *Schema) *BatchPool { return &BatchPool{schema: s} }
@@ -25,13 +23,7 @@ func (p *BatchPool) Schema() *Schema { return p.schema }
 
 // Get returns an empty batch with one reference.
 func (p *BatchPool) Get() *Batch {
-	p.mu.Lock()
-	var b *Batch
-	if n := len(p.free); n > 0 {
-		b = p.free[n-1]
-		p.free = p.free[:n-1]
-	}
-	p.mu.Unlock()
+	b, _ := p.free.Get().(*Batch)
 	if b == nil {
 		b = &Batch{Schema: p.schema, pool: p, Cols: make([]Vec, len(p.schema.Columns))}
 		for i, c := range p.schema.Columns {
@@ -63,9 +55,5 @@ func (b *Batch) Release() {
 		return
 	}
 	b.reset()
-	b.pool.mu.Lock()
-	if len(b.pool.free) < maxPooled {
-		b.pool.free = append(b.pool.free, b)
-	}
-	b.pool.mu.Unlock()
+	b.pool.free.Put(b)
 }

@@ -62,8 +62,12 @@ func xxh64Word(v uint64) uint64 {
 var bloomSalt = [8]uint32{0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31}
 
 // bloomFilter makes the filter of the hashes, with a false positive rate of about 1 in 100 for values that are all distinct.
-func bloomFilter(hashes []uint64) []byte {
-	bits := -8 * float64(len(hashes)) / math.Log(1-math.Pow(0.01, 1.0/8))
+func bloomFilter(hashes [][]uint64) []byte {
+	values := 0
+	for _, h := range hashes {
+		values += len(h)
+	}
+	bits := -8 * float64(values) / math.Log(1-math.Pow(0.01, 1.0/8))
 	// The specification allows any number of 32-byte blocks, some readers only powers of two.
 	n := 32
 	for n < bloomBytes && float64(8*n) < bits {
@@ -71,11 +75,13 @@ func bloomFilter(hashes []uint64) []byte {
 	}
 	words := make([]uint32, n/4)
 	blocks := uint64(n / 32)
-	for _, h := range hashes {
-		w := (*[8]uint32)(words[8*((h>>32)*blocks>>32):])
-		k := uint32(h)
-		for i := range w {
-			w[i] |= 1 << (k * bloomSalt[i] >> 27)
+	for _, some := range hashes {
+		for _, h := range some {
+			w := (*[8]uint32)(words[8*((h>>32)*blocks>>32):])
+			k := uint32(h)
+			for i := range w {
+				w[i] |= 1 << (k * bloomSalt[i] >> 27)
+			}
 		}
 	}
 	out := make([]byte, n)

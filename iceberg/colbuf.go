@@ -1,5 +1,7 @@
 package iceberg
 
+import "slices"
+
 // setRows is the largest number of rows of a colSet, and setBytes the size of variable-length data at which it is handed on.
 // They bound what lies between gathering and encoding.
 const (
@@ -62,11 +64,17 @@ func (s *colSet) dataBytes() int {
 	return n
 }
 
-// colPool recycles column buffers by physical type, so that files of any table share them. It is used by one goroutine and fed
-// by another through a channel (see encoder).
+// colPool recycles column sets. A set goes to files of the layout that it had before, as long as there is one: its buffers have grown to
+// what each column takes. It is guarded by the encoder's lock.
 type colPool struct {
-	free [physFixed + 1][]colBuf
-	held int // bytes of free buffers
+	free []pooledSet // oldest first
+	held int         // bytes of them
+}
+
+type pooledSet struct {
+	l     *parquetLayout
+	set   *colSet
+	bytes int
 }
 
 // poolBytes bounds what a pool keeps, poolBuffer the largest buffer worth keeping: one row of a gigabyte must not stay in
@@ -76,30 +84,39 @@ const (
 	poolBuffer = 4 << 20
 )
 
-func (p *colPool) get(l *parquetLayout, s *colSet) {
-	if cap(s.cols) < len(l.cols) {
-		s.cols = make([]colBuf, len(l.cols))
-	}
-	s.cols, s.n = s.cols[:len(l.cols)], 0
-	for i := range l.cols {
-		f := &p.free[l.cols[i].to]
-		if n := len(*f); n > 0 {
-			s.cols[i] = (*f)[n-1]
-			*f = (*f)[:n-1]
-			p.held -= s.cols[i].capacity()
+func (p *colPool) get(l *parquetLayout) *colSet {
+	for i := len(p.free) - 1; i >= 0; i-- {
+		if p.free[i].l == l {
+			s := p.free[i].set
+			p.held -= p.free[i].bytes
+			p.free = slices.Delete(p.free, i, i+1)
+			return s
 		}
+	}
+	s := &colSet{cols: make([]colBuf, len(l.cols))}
+	for i := range s.cols {
 		s.cols[i].reset()
 	}
+	return s
 }
 
 func (p *colPool) put(l *parquetLayout, s *colSet) {
+	n := 0
 	for i := range s.cols {
-		c := s.cols[i].capacity()
-		if c <= poolBuffer && p.held+c <= poolBytes {
-			p.free[l.cols[i].to] = append(p.free[l.cols[i].to], s.cols[i])
-			p.held += c
+		c := &s.cols[i]
+		if c.capacity() > poolBuffer {
+			*c = colBuf{}
 		}
-		s.cols[i] = colBuf{}
+		c.reset()
+		n += c.capacity()
 	}
 	s.n = 0
+	for len(p.free) > 0 && p.held+n > poolBytes {
+		p.held -= p.free[0].bytes
+		p.free = slices.Delete(p.free, 0, 1)
+	}
+	if n <= poolBytes {
+		p.free = append(p.free, pooledSet{l, s, n})
+		p.held += n
+	}
 }

@@ -76,9 +76,8 @@ type encoder struct {
 
 	failed atomic.Pointer[error]
 
-	mu   sync.Mutex // guards pool and sets
+	mu   sync.Mutex // guards pool
 	pool colPool
-	sets []*colSet
 }
 
 // errAborted is what a file gets that was given up.
@@ -135,24 +134,13 @@ func (e *encoder) close() {
 func (e *encoder) getSet(l *parquetLayout) *colSet {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var s *colSet
-	if n := len(e.sets); n > 0 {
-		s = e.sets[n-1]
-		e.sets = e.sets[:n-1]
-	} else {
-		s = &colSet{}
-	}
-	e.pool.get(l, s)
-	return s
+	return e.pool.get(l)
 }
 
 func (e *encoder) putSet(l *parquetLayout, s *colSet) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.pool.put(l, s)
-	if len(e.sets) < 2*encodeQueue {
-		e.sets = append(e.sets, s)
-	}
 }
 
 func (e *encoder) run() {

@@ -125,7 +125,7 @@ func floorSets(l *parquetLayout, r *Rows) []*colSet {
 			rows[i] = int32(from + i)
 		}
 		set := &colSet{}
-		(&colPool{}).get(l, set)
+		*set = *(&colPool{}).get(l)
 		set.gather(l, &cdc.Batch{Schema: r.Schema, N: r.N, Cols: r.Cols}, rows)
 		sets = append(sets, set)
 	}

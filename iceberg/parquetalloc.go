@@ -11,6 +11,33 @@ type bufferAllocator struct {
 	free [32][][]byte // by log2 of the capacity
 	held int
 	keep int // bound of held; 0: allocHeld
+
+	sets [][]uint64 // free room for the hashes of a full set each
+}
+
+// keptHashes bounds the free room for hashes: that of two row groups.
+const keptHashes = 2 * groupRows / setRows
+
+// hashes returns room for n hashes.
+func (a *bufferAllocator) hashes(n int) []uint64 {
+	if n <= setRows/4 {
+		return make([]uint64, 0, n)
+	}
+	if l := len(a.sets); l > 0 {
+		h := a.sets[l-1]
+		a.sets = a.sets[:l-1]
+		return h
+	}
+	return make([]uint64, 0, setRows)
+}
+
+// freeHashes takes room back.
+func (a *bufferAllocator) freeHashes(hs [][]uint64) {
+	for _, h := range hs {
+		if cap(h) == setRows && len(a.sets) < keptHashes {
+			a.sets = append(a.sets, h[:0])
+		}
+	}
 }
 
 const (

@@ -36,11 +36,19 @@ type parquetWriter struct {
 	rows      int64
 	groupRows int
 	groupRaw  int
-	hashes    [][]uint64 // of the current row group, by column; nil without a bloom filter
+	alloc     encoderMemory
+	hashes    [][][]uint64 // of the current row group, by column and set; nil without a bloom filter
 	blooms    []bloomRef
 	stats     [][]byteStats       // by row group and column; only physBytes columns have them
 	strs      []parquet.ByteArray // scratch for dictionary columns
 	fixeds    []parquet.FixedLenByteArray
+}
+
+// encoderMemory is where the files of one goroutine get buffers from.
+type encoderMemory interface {
+	memory.Allocator
+	hashes(n int) []uint64
+	freeHashes([][]uint64)
 }
 
 // bloomRef is a filter that waits for the end of the file.
@@ -61,8 +69,8 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 }
 
 // newParquetWriter starts a file on w. first holds the file's first rows: they decide which columns get a dictionary.
-func newParquetWriter(l *parquetLayout, w io.Writer, first *colSet, mem memory.Allocator) (*parquetWriter, error) {
-	p := &parquetWriter{layout: l, out: countingWriter{w: w}, hashes: make([][]uint64, len(l.cols)), cws: make([]file.ColumnChunkWriter, len(l.cols))}
+func newParquetWriter(l *parquetLayout, w io.Writer, first *colSet, mem encoderMemory) (*parquetWriter, error) {
+	p := &parquetWriter{layout: l, out: countingWriter{w: w}, alloc: mem, hashes: make([][][]uint64, len(l.cols)), cws: make([]file.ColumnChunkWriter, len(l.cols))}
 	opts := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST), parquet.WithDataPageVersion(parquet.DataPageV1),
 		parquet.WithCompression(codecs.Codecs.Zstd), parquet.WithCompressionLevel(1),
@@ -109,7 +117,7 @@ func (p *parquetWriter) write(s *colSet) error {
 			p.stats[len(p.stats)-1][i].update(c, s.n)
 		}
 		if l.bloom {
-			p.hashes[i] = bloomHashes(p.hashes[i], l.to, l.width, c)
+			p.hashes[i] = append(p.hashes[i], bloomHashes(p.alloc.hashes(s.n), l.to, l.width, c))
 		}
 	}
 	p.rows += int64(s.n)
@@ -190,6 +198,7 @@ func (p *parquetWriter) endGroup() error {
 	for i, h := range p.hashes {
 		if len(h) > 0 {
 			p.blooms = append(p.blooms, bloomRef{group: group, col: i, filter: bloomFilter(h)})
+			p.alloc.freeHashes(h)
 			p.hashes[i] = h[:0]
 		}
 	}

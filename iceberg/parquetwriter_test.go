@@ -71,7 +71,7 @@ func writeFile(t testing.TB, tab *testTable, s *cdc.Schema, rows []testRow, per,
 		}
 		rows = rows[n:]
 		set := &colSet{}
-		(&colPool{}).get(l, set)
+		*set = *(&colPool{}).get(l)
 		set.gather(l, b, sel[:n/2])
 		set.gather(l, b, sel[n/2:])
 		b.Release()

@@ -201,7 +201,7 @@ func partitionedFile(t testing.TB, target *writeTarget, row testRow, values map[
 	b := cdc.NewBatchPool(target.source).Get()
 	appendRow(b, cdc.OpInsert, row)
 	set := &colSet{}
-	(&colPool{}).get(l, set)
+	*set = *(&colPool{}).get(l)
 	set.gather(l, b, []int32{0})
 	w, err := newParquetWriter(l, io.Discard, set, &bufferAllocator{})
 	if err != nil {

@@ -137,7 +137,7 @@ func BenchmarkParquetWriter(b *testing.B) {
 	raw := 0
 	for range 16 {
 		s := &colSet{}
-		(&colPool{}).get(l, s)
+		*s = *(&colPool{}).get(l)
 		s.gather(l, g.batch(pool, cdc.OpInsert, setRows, 0), rows)
 		raw += s.raw()
 		sets = append(sets, s)
@@ -174,7 +174,7 @@ func BenchmarkSmallFile(b *testing.B) {
 	l := benchLayout(b)
 	g := &benchGen{r: rand.New(rand.NewPCG(1, 1))}
 	s := &colSet{}
-	(&colPool{}).get(l, s)
+	*s = *(&colPool{}).get(l)
 	s.gather(l, g.batch(cdc.NewBatchPool(benchSchema()), cdc.OpInsert, 10, 0), []int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
 	var alloc bufferAllocator
 	b.ReportAllocs()
