@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -49,6 +52,7 @@ func runCold(ctx context.Context, l *lab) (*result, error) {
 	}
 	r.add("state_mib", float64(size(p.stateDir()))/(1<<20))
 	r.add("limit_mib", float64(limit)/(1<<20))
+	r.add("group_peak_mib", group.peak()/(1<<20))
 	r.add("wall_s", wall[1].Seconds())
 	r.add("slowdown", wall[1].Seconds()/wall[0].Seconds())
 	r.add("cpu_slowdown", r.cpu/warm.cpu)
@@ -86,6 +90,20 @@ func newMemoryGroup(limit int64) (*memoryGroup, error) {
 // around is a command that runs another one in the group.
 func (g *memoryGroup) around() []string {
 	return []string{"sh", "-c", `echo $$ >"$0" && exec "$@"`, filepath.Join(g.dir, "cgroup.procs")}
+}
+
+// peak is the most that the group ever held, in bytes: it shows that the limit holds. A process can have more resident, since pages of files
+// count for the group that read them first.
+func (g *memoryGroup) peak() float64 {
+	for _, file := range []string{"memory.peak", "memory.max_usage_in_bytes"} {
+		if b, err := os.ReadFile(filepath.Join(g.dir, file)); err == nil {
+			n, err := strconv.ParseFloat(strings.TrimSpace(string(b)), 64)
+			if err == nil {
+				return n
+			}
+		}
+	}
+	return math.NaN()
 }
 
 func (g *memoryGroup) remove() { _ = os.Remove(g.dir) }
