@@ -77,11 +77,14 @@ func (l *lab) keys(ctx context.Context, k keyKind) (*result, error) {
 	if _, _, err := p.replay(ctx, r); err != nil {
 		return nil, err
 	}
+	updateRSS, updateAnon := r.rss, r.anon
 	r.rss, r.anon = max(r.rss, load.rss), max(r.anon, load.anon)
 	r.add("keys", float64(rows))
 	r.add("load_rows_per_cpu_s", float64(rows)/load.cpu)
 	r.add("load_rss_mib", load.rss/(1<<20))
 	r.add("load_rss_anon_mib", load.anon/(1<<20))
+	r.add("update_rss_mib", updateRSS/(1<<20))
+	r.add("update_rss_anon_mib", updateAnon/(1<<20))
 	if err := l.check(ctx, p, r, table); err != nil {
 		return nil, err
 	}
