@@ -113,7 +113,12 @@ func (b *Batch) Grow() {
 		b.KeyLo = resize(b.KeyLo, n)
 	}
 	for i := range b.Cols {
-		b.Cols[i].resize(n)
+		v := &b.Cols[i]
+		v.resize(n)
+		// Values of variable length: as much room as the rows so far let expect, and a little more.
+		if want := len(v.Data) / max(b.N, 1) * n; want > cap(v.Data) {
+			v.Data = append(make([]byte, 0, min(want+want/8, MaxBatchBytes)), v.Data...)
+		}
 	}
 	b.cap = n
 }

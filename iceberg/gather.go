@@ -149,6 +149,9 @@ func gatherBytes(d *colBuf, v *cdc.Vec, rows []int32, run bool, from int, nulls 
 		}
 		return
 	}
+	// Rows are about as long as their neighbours.
+	last := int(rows[len(rows)-1]) + 1
+	d.data = slices.Grow(d.data, int(int64(v.Off[last])*int64(len(rows))/int64(last)))
 	data, off := d.data, d.off
 	for _, r := range rows {
 		if nulls && v.IsNull(int(r)) {

@@ -6,7 +6,8 @@ import (
 	"runtime/pprof"
 )
 
-// startProfile writes a CPU profile to a file until the function is called. Without a file it does nothing.
+// startProfile writes a CPU profile to a file until the function is called, and then one of allocations to a file beside it. Without a file
+// it does nothing.
 func startProfile(file string) (stop func() error, err error) {
 	if file == "" {
 		return func() error { return nil }, nil
@@ -20,6 +21,10 @@ func startProfile(file string) (stop func() error, err error) {
 	}
 	return func() error {
 		pprof.StopCPUProfile()
-		return f.Close()
+		allocs, err := os.Create(file + ".allocs")
+		if err != nil {
+			return errors.Join(err, f.Close())
+		}
+		return errors.Join(pprof.Lookup("allocs").WriteTo(allocs, 0), allocs.Close(), f.Close())
 	}, nil
 }
