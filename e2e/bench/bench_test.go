@@ -90,7 +90,7 @@ func TestLine(t *testing.T) {
 	r := newResult("x")
 	r.changes, r.cpu, r.floor, r.puts = 1000, 2, 1000, 7
 	r.add("y", 0.25)
-	want := "BENCH name=x changes=1000 cpu_s=2.00 changes_per_cpu_s=500 floor_per_cpu_s=1000 ratio_to_floor=0.5 allocs_per_change=- rss_mib=- rss_anon_mib=- freshness_p99_s=- s3_puts=7 y=0.25 scale=0.1"
+	want := "BENCH name=x changes=1000 cpu_s=2.00 changes_per_cpu_s=500 floor_per_cpu_s=1000 ratio_to_floor=0.5 allocs_per_change=- rss_mib=- rss_anon_mib=- freshness_p99_s=- s3_puts=7 system_s=- faults=- y=0.25 scale=0.1"
 	if got := r.line(0.1); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -99,16 +99,16 @@ func TestLine(t *testing.T) {
 	}
 }
 
-func TestCPUSecondsOfThisProcess(t *testing.T) {
-	before, err := cpuSeconds(os.Getpid())
+func TestUsageOfThisProcess(t *testing.T) {
+	before, err := usageOf(os.Getpid())
 	if err != nil {
 		t.Skip(err) // no /proc
 	}
 	for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
 	}
-	after, err := cpuSeconds(os.Getpid())
-	if err != nil || after-before < 0.02 || after-before > 5 {
-		t.Errorf("%v seconds after spinning for 0.2 (%v)", after-before, err)
+	after, err := usageOf(os.Getpid())
+	if u := after.minus(before); err != nil || u.cpu < 0.02 || u.cpu > 5 || u.system > u.cpu || u.faults < 0 {
+		t.Errorf("%+v after spinning for 0.2 s (%v)", u, err)
 	}
 }
 

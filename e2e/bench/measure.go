@@ -4,8 +4,8 @@ import "context"
 
 // mark is what a process had used at a moment.
 type mark struct {
-	cpu float64
-	m   metrics
+	usage
+	m metrics
 }
 
 // begin and finish take their marks such that the scrape itself stays outside of the measured CPU.
@@ -14,17 +14,17 @@ func (p *pipeline) begin(ctx context.Context) (mark, error) {
 	if err != nil {
 		return mark{}, err
 	}
-	cpu, err := cpuSeconds(p.cmd.Process.Pid)
-	return mark{cpu, m}, err
+	u, err := usageOf(p.cmd.Process.Pid)
+	return mark{u, m}, err
 }
 
 func (p *pipeline) finish(ctx context.Context) (mark, error) {
-	cpu, err := cpuSeconds(p.cmd.Process.Pid)
+	u, err := usageOf(p.cmd.Process.Pid)
 	if err != nil {
 		return mark{}, err
 	}
 	m, err := scrape(ctx, p.url)
-	return mark{cpu, m}, err
+	return mark{u, m}, err
 }
 
 // measure runs f while the process runs, and fills in what the process used for it.
@@ -40,7 +40,8 @@ func (p *pipeline) measure(ctx context.Context, r *result, f func() error) (from
 		return
 	}
 	rss, anon := p.mem.peaks()
-	r.cpu = to.cpu - from.cpu
+	u := to.usage.minus(from.usage)
+	r.cpu, r.system, r.faults = u.cpu, u.system, u.faults
 	r.allocs = to.m.sum("go_memstats_mallocs_total") - from.m.sum("go_memstats_mallocs_total")
 	r.puts = to.m.puts() - from.m.puts()
 	r.rss, r.anon = float64(rss), float64(anon)

@@ -78,19 +78,30 @@ func statusBytes(text, key string) int64 {
 	return n << 10
 }
 
-// cpuSeconds is the user and system time of all threads of a process, living and ended, in steps of 10 ms.
-func cpuSeconds(pid int) (float64, error) {
+// usage is what all threads of a process, living and ended, have used.
+type usage struct {
+	cpu    float64 // user and system time in seconds, in steps of 10 ms
+	system float64 // system time alone
+	faults float64 // pages that were touched for the first time
+}
+
+func (u usage) minus(o usage) usage {
+	return usage{u.cpu - o.cpu, u.system - o.system, u.faults - o.faults}
+}
+
+func usageOf(pid int) (usage, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, err
+		return usage{}, err
 	}
-	// The second field is the program's name in parentheses; utime and stime are the 14th and 15th.
+	// The second field is the program's name in parentheses; minflt is the 10th, utime and stime are the 14th and 15th.
 	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	faults, err3 := strconv.ParseInt(f[7], 10, 64)
 	user, err1 := strconv.ParseInt(f[11], 10, 64)
 	sys, err2 := strconv.ParseInt(f[12], 10, 64)
-	if err1 != nil || err2 != nil {
-		return 0, fmt.Errorf("/proc/%d/stat: %s", pid, b)
+	if err1 != nil || err2 != nil || err3 != nil {
+		return usage{}, fmt.Errorf("/proc/%d/stat: %s", pid, b)
 	}
 	const ticks = 100 // USER_HZ, the same on all architectures of Go
-	return float64(user+sys) / ticks, nil
+	return usage{float64(user+sys) / ticks, float64(sys) / ticks, float64(faults)}, nil
 }
