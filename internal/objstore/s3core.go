@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +19,8 @@ import (
 type s3Core struct {
 	cfg       Config
 	api       *s3.Client
+	direct    *direct
+	buckets   sync.Map // name → *bucketURL
 	transport *http.Transport
 	inflight  *inflight
 	endpoint  string // for hints; empty is AWS
@@ -75,6 +78,7 @@ func newS3Core(ctx context.Context, cfg Config) (*s3Core, error) {
 		}
 		o.Credentials = credentialsWithKind{o.Credentials}
 	})
+	c.direct = newDirect(c.api.Options(), cfg.signsPayload(c.endpoint))
 	return c, nil
 }
 

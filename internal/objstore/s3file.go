@@ -77,7 +77,7 @@ func (s *s3Store) getRange(ctx context.Context, key, spec, etag string, p []byte
 	if etag != "" {
 		in.IfMatch = &etag
 	}
-	out, err := s.core.api.GetObject(ctx, in)
+	out, err := s.core.getObject(ctx, in)
 	if err != nil {
 		return nil, objectRange{}, err
 	}

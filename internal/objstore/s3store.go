@@ -48,7 +48,7 @@ func (s *s3Store) Get(ctx context.Context, key string) ([]byte, Info, error) {
 	var body []byte
 	var info Info
 	err := s.do(ctx, OpGet, key, func(ctx context.Context) (int64, error) {
-		out, err := s.core.api.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.key(key)})
+		out, err := s.core.getObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.key(key)})
 		if err != nil {
 			return 0, err
 		}
@@ -153,11 +153,7 @@ func (s *s3Store) put(ctx context.Context, key string, body io.ReadSeeker, n int
 	if mod != nil {
 		mod(in)
 	}
-	out, err := s.core.api.PutObject(ctx, in)
-	if err != nil {
-		return "", err
-	}
-	return aws.ToString(out.ETag), nil
+	return s.core.putObject(ctx, in)
 }
 
 func (s *s3Store) List(ctx context.Context, prefix, startAfter string) iter.Seq2[Info, error] {
