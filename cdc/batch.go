@@ -103,10 +103,20 @@ func (b *Batch) Key(i int) Key {
 // Cap returns the number of rows that fit before Grow is needed.
 func (b *Batch) Cap() int { return b.cap }
 
-// Grow multiplies the row capacity by four, up to MaxBatchRows. Buffers keep their rows.
+// Grow makes room for more rows: four times as many, or what the pool's last batch had, up to MaxBatchRows, and no more than
+// MaxBatchBytes has room for if the rows to come are like those so far. Buffers keep their rows.
 // Batches start small so that five hundred quiet tables do not hold five hundred full buffers.
 func (b *Batch) Grow() {
-	n := min(max(4*b.cap, 64), MaxBatchRows)
+	n := 4 * b.cap
+	if b.cap > 0 && b.pool != nil {
+		n = max(n, int(b.pool.rows.Load())*9/8)
+	}
+	n = min(max(n, 64), MaxBatchRows)
+	if b.N > 0 {
+		full := MaxBatchBytes / (b.Bytes() / b.N)
+		n = min(n, max(full*9/8, b.cap+b.cap/4)+8)
+	}
+	n = min((n+7)&^7, MaxBatchRows)
 	b.Ops = resize(b.Ops, n)
 	b.KeyHi = resize(b.KeyHi, n)
 	if !b.Schema.KeyExact() {

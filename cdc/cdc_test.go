@@ -1,11 +1,13 @@
 package cdc
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -188,6 +190,60 @@ func TestReleasedBatchIsEmpty(t *testing.T) {
 	}()
 	q.Release()
 	q.Release()
+}
+
+// TestBatchGrowsToItsRows: room follows the size of the rows and the batches before, keeps the rows, and always grows.
+func TestBatchGrowsToItsRows(t *testing.T) {
+	s := schemaOf(Type{Kind: KindInt64})
+	s.Columns = append(s.Columns, Column{Name: "s", Type: Type{Kind: KindString}})
+	p := NewBatchPool(s)
+	fill := func(b *Batch, rows, size int) {
+		from := b.N
+		for b.N < rows {
+			if b.N == b.Cap() {
+				b.Grow()
+				if b.N == b.Cap() {
+					t.Fatalf("no room after %d rows", b.N)
+				}
+			}
+			b.Cols[0].I64[b.N] = int64(b.N)
+			v := &b.Cols[1]
+			v.Data = append(v.Data, bytes.Repeat([]byte{byte(b.N)}, size)...)
+			b.N++
+			v.Off[b.N] = int32(len(v.Data))
+		}
+		for i := from; i < rows; i++ {
+			if x := b.Cols[1].Bytes(i); b.Cols[0].I64[i] != int64(i) || len(x) != size || size > 0 && x[size-1] != byte(i) {
+				t.Fatalf("row %d was lost", i)
+			}
+		}
+	}
+	const size = 4 << 10
+	b := p.Get()
+	fill(b, MaxBatchBytes/size, size)
+	if b.Cap() > 3*MaxBatchBytes/size || cap(b.Cols[1].Data) > 2*MaxBatchBytes {
+		t.Errorf("%d rows and %d bytes of room for %d rows", b.Cap(), cap(b.Cols[1].Data), b.N)
+	}
+	b.Release()
+	b = p.Get()
+	fill(b, 10, size)
+	b.Grow() // of a batch that is not full
+	fill(b, MaxBatchRows, 0)
+	b.Release()
+	p = NewBatchPool(s)
+	b = p.Get()
+	fill(b, 5000, 1)
+	b.Release()
+	p.free = sync.Pool{}
+	b = p.Get()
+	fill(b, 65, 1)
+	if b.Cap() < 5000 || b.Cap() > 8000 {
+		t.Errorf("room for %d rows, the batch before had 5000", b.Cap())
+	}
+	b = p.Get()
+	fill(b, 1, 3*MaxBatchBytes)
+	b.Grow()
+	fill(b, MaxBatchRows, 0)
 }
 
 func TestErrorKeepsItsCauseAndSaysItOnce(t *testing.T) {

@@ -13,6 +13,7 @@ type refCount = atomic.Int32
 type BatchPool struct {
 	schema *Schema
 	free   sync.Pool
+	rows   atomic.Int32 // of the last batch that was released
 }
 
 // NewBatchPool returns a pool of batches for the schema.
@@ -54,6 +55,7 @@ func (b *Batch) Release() {
 	if b.pool == nil {
 		return
 	}
+	b.pool.rows.Store(int32(b.N))
 	b.reset()
 	b.pool.free.Put(b)
 }

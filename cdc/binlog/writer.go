@@ -13,7 +13,8 @@ type writer struct {
 	emit   func(*cdc.Batch) error
 
 	b       *cdc.Batch // open; nil if there are no rows
-	bytes   int        // of row images in b
+	bytes   int        // that the rows of b take: their images, or their slots where NULLs make the images smaller
+	slots   int        // bytes of a row's values of fixed size
 	checked []int32    // columns of UTF-8 text that was copied unchecked
 	nonKey  []int32    // columns that a delete leaves empty; without Meta columns
 
@@ -46,12 +47,15 @@ func newWriter(s *cdc.Schema, opts *TableOptions, seed uint64, pool *cdc.BatchPo
 		case c.Name == opts.MetaPos:
 			w.metaPos = i
 		}
+		w.slots += slotBytes[s.Columns[i].Type.Layout()]
 		if s.Columns[i].Type.Kind == cdc.KindString {
 			w.checked = append(w.checked, int32(i))
 		}
 	}
 	return w, nil
 }
+
+var slotBytes = [...]int{cdc.LayoutU8: 1, cdc.LayoutI32: 4, cdc.LayoutI64: 8, cdc.LayoutI128: 16, cdc.LayoutF32: 4, cdc.LayoutF64: 8, cdc.LayoutBytes: 4}
 
 // open makes room for a row and returns its index.
 func (w *writer) open() (int, error) {
@@ -87,7 +91,7 @@ func (w *writer) close(op cdc.Op, n int) {
 		v.Off[r+1] = int32(len(v.Data))
 	}
 	b.N++
-	w.bytes += n
+	w.bytes += max(n, w.slots)
 }
 
 // flush checks the open batch, computes its keys and hands it on. The error is a *fault, or the taker's.
