@@ -300,3 +300,26 @@ func drain() *encoder {
 	}()
 	return e
 }
+
+// BenchmarkGather gathers every other row of a batch, as one of two slots does.
+func BenchmarkGather(b *testing.B) {
+	l := benchLayout(b)
+	g := &benchGen{r: rand.New(rand.NewPCG(1, 1))}
+	x := g.batch(cdc.NewBatchPool(benchSchema()), cdc.OpInsert, cdc.MaxBatchRows, 0)
+	var rows []int32
+	for i := range int32(x.N) {
+		if g.r.IntN(2) == 0 {
+			rows = append(rows, i)
+		}
+	}
+	s := (&colPool{}).get(l)
+	perCPU(b, int64(b.N)*int64(len(rows)), func() {
+		for range b.N {
+			for i := range s.cols {
+				s.cols[i].reset()
+			}
+			s.n = 0
+			s.gather(l, x, rows)
+		}
+	})
+}
