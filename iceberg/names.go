@@ -22,11 +22,18 @@ type Naming struct {
 
 // ident returns the Iceberg name of a source table. Names that catalogs or engines cannot carry are refused.
 func (n Naming) ident(t cdc.TableID) (table.Identifier, error) {
-	expand := func(tmpl, def string) string {
-		if tmpl == "" {
-			tmpl = def
+	expand := func(tmpl string) string {
+		s := tmpl
+		switch tmpl {
+		case "{database}":
+			s = t.Database
+		case "{table}":
+			s = t.Name
+		default:
+			if strings.Contains(tmpl, "{") {
+				s = strings.NewReplacer("{database}", t.Database, "{table}", t.Name).Replace(tmpl)
+			}
 		}
-		s := strings.NewReplacer("{database}", t.Database, "{table}", t.Name).Replace(tmpl)
 		if !n.KeepCase {
 			s = strings.ToLower(s)
 		}
@@ -39,9 +46,13 @@ func (n Naming) ident(t cdc.TableID) (table.Identifier, error) {
 	}
 	// Split the template and not the result, so that a dot in a database's name is refused below.
 	for level := range strings.SplitSeq(tmpl, ".") {
-		id = append(id, expand(level, ""))
+		id = append(id, expand(level))
 	}
-	id = append(id, expand(n.Table, "{table}"))
+	name := n.Table
+	if name == "" {
+		name = "{table}"
+	}
+	id = append(id, expand(name))
 	for _, part := range id {
 		if why := badName(part); why != "" {
 			return nil, &cdc.Error{Code: CodeTableConfig, Table: t, Msg: fmt.Sprintf("its Iceberg name %q %s", part, why),
@@ -68,18 +79,27 @@ func (n Naming) names(tables []cdc.TableID) (map[cdc.TableID]table.Identifier, e
 	out := make(map[cdc.TableID]table.Identifier, len(tables))
 	owner := make(map[string]cdc.TableID, len(tables))
 	for _, t := range tables {
-		id, err := n.ident(t)
+		id, err := n.claim(t, owner)
 		if err != nil {
 			return nil, err
 		}
-		key := strings.ToLower(identString(id)) // engines that fold names would take them for one
-		if o, ok := owner[key]; ok && o != t {
-			return nil, &cdc.Error{Code: CodeNameCollision, Table: t, Msg: fmt.Sprintf("%s and %s would both be written to %s", o, t, identString(id))}
-		}
-		owner[key] = t
 		out[t] = id
 	}
 	return out, nil
+}
+
+// claim gives a table its Iceberg name and enters it among the owners of names.
+func (n Naming) claim(t cdc.TableID, owner map[string]cdc.TableID) (table.Identifier, error) {
+	id, err := n.ident(t)
+	if err != nil {
+		return nil, err
+	}
+	key := strings.ToLower(identString(id)) // engines that fold names would take them for one
+	if o, ok := owner[key]; ok && o != t {
+		return nil, &cdc.Error{Code: CodeNameCollision, Table: t, Msg: fmt.Sprintf("%s and %s would both be written to %s", o, t, identString(id))}
+	}
+	owner[key] = t
+	return id, nil
 }
 
 // location is the table's folder under the warehouse. Characters that are not safe in every store and URL parser are

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/iceberg-go/table"
@@ -79,6 +79,7 @@ type Sink struct {
 
 	mu     sync.Mutex // guards all below
 	tables map[cdc.TableID]*sinkTable
+	owners map[string]cdc.TableID // see Naming.claim
 	gen    cdc.Generation
 	starts []cdc.TableStart
 	states []*state.Shard // by slot; nil: not open
@@ -126,7 +127,7 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 	if o.wrapCatalog != nil {
 		cat = o.wrapCatalog(cat)
 	}
-	return &Sink{o: o, fs: fs, cat: cat, log: o.Log, tables: map[cdc.TableID]*sinkTable{}, states: make([]*state.Shard, o.Slots),
+	return &Sink{o: o, fs: fs, cat: cat, log: o.Log, tables: map[cdc.TableID]*sinkTable{}, owners: map[string]cdc.TableID{}, states: make([]*state.Shard, o.Slots),
 		prod: &producer{fs: fs, pipeline: o.Pipeline, keep: o.KeepSnapshots, now: o.Now}}, nil
 }
 
@@ -154,15 +155,15 @@ func (s *Sink) table(id cdc.TableID) (*sinkTable, error) {
 	if t := s.tables[id]; t != nil {
 		return t, nil
 	}
-	names, err := s.o.Naming.names(append(slices.Collect(maps.Keys(s.tables)), id))
-	if err != nil {
-		return nil, err
-	}
 	opts, err := s.o.tableOptions(id)
 	if err != nil {
 		return nil, err
 	}
-	t := &sinkTable{id: id, ident: names[id], opts: opts, files: newTableFiles(), counters: map[int]uint32{}, foreign: map[string]uint32{}}
+	ident, err := s.o.Naming.claim(id, s.owners)
+	if err != nil {
+		return nil, err
+	}
+	t := &sinkTable{id: id, ident: ident, opts: opts, files: newTableFiles(), counters: map[int]uint32{}, foreign: map[string]uint32{}}
 	s.tables[id] = t
 	return t, nil
 }
@@ -170,12 +171,26 @@ func (s *Sink) table(id cdc.TableID) (*sinkTable, error) {
 // Ident returns the Iceberg name of a source table.
 func (s *Sink) Ident(id cdc.TableID) ([]string, error) { return s.o.Naming.ident(id) }
 
-// each calls f for every table, several at a time, and returns the first error.
+// each calls f for every table, several at a time, and returns the first error, after which no further table is begun. A goroutine serves
+// many: requests and JSON need deep stacks, and each new goroutine would grow its own.
 func each[T any](ctx context.Context, limit int, in []T, f func(context.Context, T) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(limit)
-	for _, x := range in {
-		g.Go(func() error { return f(ctx, x) })
+	var next atomic.Int64
+	for range min(max(limit, 1), len(in)) {
+		g.Go(func() error {
+			for {
+				i := next.Add(1) - 1
+				if i >= int64(len(in)) {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := f(ctx, in[i]); err != nil {
+					return err
+				}
+			}
+		})
 	}
 	return g.Wait()
 }
