@@ -128,7 +128,7 @@ func (s *Sink) referenced(ctx context.Context, v *metaVersion, kept map[string]b
 	seen := map[string]bool{}
 	snaps := v.meta.Snapshots()
 	return each(ctx, s.scanLimit(), seqOf(len(snaps)), func(ctx context.Context, i int) error {
-		manifests, err := snaps[i].Manifests(s.fs.bind(ctx))
+		manifests, err := manifestsOf(ctx, s.fs, &snaps[i])
 		if err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func (s *Sink) referenced(ctx context.Context, v *metaVersion, kept map[string]b
 		}
 		mu.Unlock()
 		for _, m := range read {
-			entries, err := entriesOf(m, s.fs.bind(ctx), false)
+			entries, err := entriesOf(ctx, s.fs, m, false)
 			if err != nil {
 				return err
 			}

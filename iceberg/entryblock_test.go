@@ -51,7 +51,7 @@ func TestEntryBlocks(t *testing.T) {
 				}
 				var files, rows [3]int64
 				minSeq := int64(-1)
-				all, err := entriesOf(m, l.p.sink.fs.bind(t.Context()), false)
+				all, err := entriesOf(t.Context(), l.p.sink.fs, m, false)
 				if err != nil {
 					t.Fatal(err)
 				}

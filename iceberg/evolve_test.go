@@ -144,7 +144,7 @@ func (p *pipe) checkSummaries() {
 	}
 	for _, m := range ms {
 		spec := meta.PartitionSpecByID(int(m.PartitionSpecID()))
-		entries, err := entriesOf(m, p.sink.fs.bind(ctx), false)
+		entries, err := entriesOf(ctx, p.sink.fs, m, false)
 		if err != nil {
 			p.t.Fatal(err)
 		}

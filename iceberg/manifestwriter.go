@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -23,26 +22,16 @@ type headerKey struct {
 
 const syncBytes = 16
 
-// manifestHeader returns the beginning of a manifest as iceberg-go would write it: an Avro container's magic and metadata, up to
-// the sync marker. remember: the schema is one of the table's, so that its id stands for it. iceberg-go parses the Avro schema anew for every manifest, which costs
-// as much as writing some hundred entries: remembered, a manifest costs what its entries cost.
+// manifestHeader returns the beginning of a manifest, up to the sync marker. remember: the schema is one of the table's, so that its id
+// stands for it.
 func (c *snapshotCache) manifestHeader(k headerKey, remember bool, spec iceberggo.PartitionSpec, sc *iceberggo.Schema) ([]byte, error) {
 	if h := c.headers[k]; h != nil && remember {
 		return h, nil
 	}
-	var buf bytes.Buffer
-	w, err := iceberggo.NewManifestWriter(k.version, &buf, spec, sc, 1, iceberggo.WithManifestWriterContent(k.content))
+	h, err := manifestHeaderOf(k.version, k.content, spec, sc)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.Close(); err != nil && !errors.Is(err, iceberggo.ErrEmptyManifest) {
-		return nil, err
-	}
-	h := buf.Bytes()
-	if !bytes.HasPrefix(h, []byte("Obj\x01")) || len(h) < 4+syncBytes || !bytes.Contains(h, []byte("deflate")) {
-		return nil, fmt.Errorf("iceberg-go writes an Avro header that is not understood")
-	}
-	h = h[: len(h)-syncBytes : len(h)-syncBytes]
 	if remember {
 		if c.headers == nil {
 			c.headers = map[headerKey][]byte{}

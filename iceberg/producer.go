@@ -1,7 +1,6 @@
 package iceberg
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -139,34 +138,18 @@ func (b *build) finish(parent *table.Snapshot, next *cacheDelta) (*built, error)
 		parentID = &parent.SnapshotID
 		ts = max(ts, parent.TimestampMs)
 	}
-	list := &bytes.Buffer{}
-	first := b.meta.NextRowID()
-	var w *iceberggo.ManifestListWriter
-	var err error
-	if b.meta.Version() >= 3 {
-		w, err = iceberggo.NewManifestListWriterV3(list, b.snapshot, b.sequence, first, parentID)
-	} else {
-		w, err = iceberggo.NewManifestListWriterV2(list, b.snapshot, b.sequence, parentID)
-	}
-	if err == nil {
-		err = w.AddManifests(next.manifests)
-	}
-	if err == nil {
-		err = w.Close()
-	}
+	h := listHead{b.meta.Version(), b.snapshot, b.sequence, parentID, b.meta.NextRowID()}
+	list, listed, nextRow, err := encodeManifestList(h, next.manifests)
 	if err != nil {
 		return nil, fmt.Errorf("manifest list of %s: %w", identString(b.v.ident), err)
 	}
+	next.manifests = listed
 	loc := metadataFolder(b.meta) + fmt.Sprintf("/snap-%d_%s.avro", b.snapshot, b.tag)
-	if err := b.put(loc, list.Bytes()); err != nil {
+	if err := b.put(loc, list); err != nil {
 		return nil, err
 	}
 	if err := b.flush(); err != nil {
 		return nil, err
-	}
-	// The list as readers see it, with the numbers that writing it has assigned.
-	if next.manifests, err = iceberggo.ReadManifestList(bytes.NewReader(list.Bytes())); err != nil {
-		return nil, fmt.Errorf("manifest list of %s: %w", identString(b.v.ident), err)
 	}
 	marker, key, def, err := encodeMarker(b.part.marker(b.pipeline, b.id))
 	if err != nil {
@@ -176,8 +159,8 @@ func (b *build) finish(parent *table.Snapshot, next *cacheDelta) (*built, error)
 	snap := &table.Snapshot{SnapshotID: b.snapshot, ParentSnapshotID: parentID, SequenceNumber: b.sequence, TimestampMs: ts,
 		ManifestList: loc, SchemaID: &schemaID, Summary: b.summary(parent, marker)}
 	if b.meta.Version() >= 3 {
-		added := *w.NextRowID() - first
-		snap.FirstRowID, snap.AddedRows = &first, &added
+		added := nextRow - h.firstRow
+		snap.FirstRowID, snap.AddedRows = &h.firstRow, &added
 	}
 	props := iceberggo.Properties{propMarker: marker, propPipeline: b.pipeline}
 	have := b.meta.Properties()

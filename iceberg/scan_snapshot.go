@@ -2,7 +2,6 @@ package iceberg
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -25,9 +24,9 @@ func listFiles(ctx context.Context, fs *storage, t cdc.TableID, s *table.Snapsho
 	if s == nil {
 		return out, nil
 	}
-	manifests, err := s.Manifests(fs.bind(ctx))
+	manifests, err := manifestsOf(ctx, fs, s)
 	if err != nil {
-		return nil, fmt.Errorf("manifest list of snapshot %d: %w", s.SnapshotID, err)
+		return nil, err
 	}
 	var mu sync.Mutex
 	err = each(ctx, parallel, manifests, func(ctx context.Context, m iceberggo.ManifestFile) error {

@@ -1,13 +1,13 @@
 package iceberg
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	iceberggo "github.com/apache/iceberg-go"
-	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 )
 
@@ -91,8 +91,8 @@ func loadSnapshotCache(ctx context.Context, fs *storage, meta table.Metadata, s 
 	}
 	c.snapshot = s.SnapshotID
 	var err error
-	if c.manifests, err = s.Manifests(fs.bind(ctx)); err != nil {
-		return nil, fmt.Errorf("manifest list of snapshot %d: %w", s.SnapshotID, err)
+	if c.manifests, err = manifestsOf(ctx, fs, s); err != nil {
+		return nil, err
 	}
 	if meta.Version() < 3 {
 		return c, nil
@@ -123,21 +123,30 @@ func loadSnapshotCache(ctx context.Context, fs *storage, meta table.Metadata, s 
 	return c, err
 }
 
-// entriesOf reads a manifest's entries.
-func entriesOf(m iceberggo.ManifestFile, fs iceio.IO, discardDeleted bool) ([]iceberggo.ManifestEntry, error) {
-	var out []iceberggo.ManifestEntry
-	for e, err := range m.Entries(fs, discardDeleted) {
-		if err != nil {
-			return nil, err
+// manifestsOf reads a snapshot's manifest list.
+func manifestsOf(ctx context.Context, fs *storage, s *table.Snapshot) ([]iceberggo.ManifestFile, error) {
+	b, err := fs.read(ctx, s.ManifestList)
+	if err == nil {
+		var out []iceberggo.ManifestFile
+		if out, err = iceberggo.ReadManifestList(bytes.NewReader(b)); err == nil {
+			return out, nil
 		}
-		out = append(out, e)
 	}
-	return out, nil
+	return nil, fmt.Errorf("manifest list of snapshot %d: %w", s.SnapshotID, err)
+}
+
+// entriesOf reads a manifest's entries.
+func entriesOf(ctx context.Context, fs *storage, m iceberggo.ManifestFile, discardDeleted bool) ([]iceberggo.ManifestEntry, error) {
+	b, err := fs.read(ctx, m.FilePath())
+	if err != nil {
+		return nil, err
+	}
+	return iceberggo.ReadManifest(m, bytes.NewReader(b), discardDeleted)
 }
 
 // liveEntries reads the entries of a manifest that are not deleted.
 func liveEntries(ctx context.Context, fs *storage, m iceberggo.ManifestFile) ([]*liveEntry, error) {
-	entries, err := entriesOf(m, fs.bind(ctx), true)
+	entries, err := entriesOf(ctx, fs, m, true)
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", m.FilePath(), err)
 	}
