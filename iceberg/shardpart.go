@@ -107,7 +107,7 @@ func (p *tablePart) delta() *delta {
 	slices.SortFunc(p.files, func(a, b dataFile) int { return int(int64(a.num) - int64(b.num)) })
 	d := &delta{files: p.files, deleted: map[uint32]*roaring.Bitmap{}}
 	// Sorted, every file's positions are one ascending run.
-	slices.Sort(p.deleted)
+	sortLocs(p.deleted)
 	var pos []uint32
 	for i := 0; i < len(p.deleted); {
 		num := p.deleted[i].File()
