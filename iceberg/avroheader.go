@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -115,7 +116,7 @@ func manifestHeaderOf(version int, content iceberggo.ManifestContent, spec icebe
 	avro, err := avroSchemaOf("manifest "+strconv.Itoa(version)+" "+spec.PartitionType(sc).String(), func(w io.Writer) error {
 		m, err := iceberggo.NewManifestWriter(version, w, spec, sc, 1, iceberggo.WithManifestWriterContent(content))
 		if err == nil {
-			if err = m.Close(); err == iceberggo.ErrEmptyManifest { //nolint:errorlint // as it is returned
+			if err = m.Close(); errors.Is(err, iceberggo.ErrEmptyManifest) {
 				err = nil
 			}
 		}

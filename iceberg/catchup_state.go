@@ -54,6 +54,11 @@ func (u *catchUp) state(ctx context.Context, t *sinkTable, v *metaVersion, start
 	if err := u.number(t, v, files, metas); err != nil {
 		return 0, err
 	}
+	// The first commit need not read what was read now.
+	c := newSnapshotCache(v.meta, head)
+	if legacy, err := c.fill(files.manifests, files.entries); err == nil && len(legacy) == 0 {
+		t.cache = c
+	}
 	// Slots by the snapshot that their state covers.
 	known := map[int64]*table.Snapshot{}
 	for s := range ancestors(v.meta) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -56,27 +57,20 @@ func (s *Sink) clean(ctx context.Context, t *sinkTable, gen cdc.Generation, name
 			kept[f.file.FilePath()] = true
 		}
 	}
+	t.mu.Lock()
+	for f := range t.files.byPath {
+		kept[f] = true // live, or of a part under way
+	}
+	t.mu.Unlock()
+	maybe, err := s.unknown(ctx, v, gen, kept)
+	if err != nil || len(maybe) == 0 {
+		return err
+	}
+	// The manifests tell for certain. Most tables have none to ask about.
 	if err := s.referenced(ctx, v, kept); err != nil {
 		return err
 	}
-	since := cleanSince(v)
-	var drop []string
-	for _, folder := range []string{dataFolder(v.meta), metadataFolder(v.meta)} {
-		st, key, err := s.fs.r.Resolve(ctx, folder+"/x")
-		if err != nil {
-			return err
-		}
-		for info, err := range st.List(ctx, strings.TrimSuffix(key, "x"), "") {
-			if err != nil {
-				return err
-			}
-			old, ok := parseGenerationTag(path.Base(info.Key))
-			loc := folder + "/" + strings.TrimPrefix(info.Key, strings.TrimSuffix(key, "x"))
-			if ok && old.Less(gen) && !kept[loc] && info.Modified.After(since) {
-				drop = append(drop, loc)
-			}
-		}
-	}
+	drop := slices.DeleteFunc(maybe, func(loc string) bool { return kept[loc] })
 	if len(drop) == 0 {
 		return nil
 	}
@@ -86,6 +80,61 @@ func (s *Sink) clean(ctx context.Context, t *sinkTable, gen cdc.Generation, name
 	}
 	s.log.Info("files of older generations removed", "table", t.id.String(), "files", len(drop))
 	return s.fs.remove(ctx, drop...)
+}
+
+// unknown lists files of older generations that nothing at hand refers to: not kept, and not of an attempt that became a snapshot of v, which
+// refers to all that the attempt wrote.
+func (s *Sink) unknown(ctx context.Context, v *metaVersion, gen cdc.Generation, kept map[string]bool) ([]string, error) {
+	attempts := map[string]bool{}
+	for _, snap := range v.meta.Snapshots() {
+		if a := attemptOf(path.Base(snap.ManifestList)); a != "" {
+			attempts[a] = true
+		}
+	}
+	since := cleanSince(v)
+	folders := []string{dataFolder(v.meta) + "/", metadataFolder(v.meta) + "/"}
+	list := folders
+	if root := strings.TrimRight(v.meta.Location(), "/") + "/"; strings.HasPrefix(folders[0], root) && strings.HasPrefix(folders[1], root) {
+		list = []string{root} // one request, for most tables
+	}
+	var out []string
+	for _, folder := range list {
+		st, key, err := s.fs.r.Resolve(ctx, folder+"x")
+		if err != nil {
+			return nil, err
+		}
+		key = strings.TrimSuffix(key, "x")
+		for info, err := range st.List(ctx, key, "") {
+			if err != nil {
+				return nil, err
+			}
+			name := path.Base(info.Key)
+			old, ok := parseGenerationTag(name)
+			loc := folder + strings.TrimPrefix(info.Key, key)
+			if ok && old.Less(gen) && !kept[loc] && !attempts[attemptOf(name)] && info.Modified.After(since) &&
+				slices.ContainsFunc(folders, func(f string) bool { return strings.HasPrefix(loc, f) }) {
+				out = append(out, loc)
+			}
+		}
+	}
+	return out, nil
+}
+
+// attemptOf returns what the names of all objects of one attempt to commit share (see build.tag), or "" for other files, each data file with a
+// name of its own among them.
+func attemptOf(name string) string {
+	if _, ok := parseFileName(name); ok {
+		return ""
+	}
+	parts := strings.FieldsFunc(name, func(r rune) bool { return r == '_' || r == '.' })
+	for i, p := range parts[:max(len(parts)-1, 0)] {
+		var g cdc.Generation
+		if n, err := fmt.Sscanf(p, "e%d-g%d", &g.Epoch, &g.Number); err == nil && n == 2 && p == generationTag(g) {
+			id, _, _ := strings.Cut(parts[i+1], "-") // the random part, before the number of the file
+			return p + "_" + id
+		}
+	}
+	return ""
 }
 
 // cleanSince is the time before which expired snapshots may have been made: what an attempt wrote that died after the newest commits
@@ -103,7 +152,10 @@ func cleanSince(v *metaVersion) time.Time {
 
 // holds reads the table and reports whether its property holds gen.
 func (s *Sink) holds(ctx context.Context, t *sinkTable, gen cdc.Generation) (*metaVersion, bool, error) {
-	v, err := s.cat.load(ctx, t.ident, nil)
+	t.mu.Lock()
+	have := t.version
+	t.mu.Unlock()
+	v, err := s.cat.load(ctx, t.ident, have)
 	if errors.Is(err, errNoTable) {
 		return nil, false, nil
 	}

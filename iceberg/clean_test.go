@@ -224,3 +224,20 @@ func TestCleanLeavesExpired(t *testing.T) {
 		t.Fatalf("%d of %d objects are left that snapshots refer or referred to", len(after), len(before))
 	}
 }
+
+// TestAttemptOf: all objects of an attempt carry its name, and nothing else does.
+func TestAttemptOf(t *testing.T) {
+	const random = "0123456789abcdef0123456789abcdef"
+	gen := cdc.Generation{Epoch: 3, Number: 12}
+	want := generationTag(gen) + "_" + random
+	for _, name := range []string{"snap-77_" + want + ".avro", want + "-m0.avro", want + "-m12.avro", "deletes_" + want + "-3.parquet", "deletes_" + want + "-1.puffin"} {
+		if got := attemptOf(name); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	for _, name := range []string{fileName(7, generationTag(gen), random), "00012-" + random + ".metadata.json", "snap-1-" + random + ".avro", "e3-g12", "x_e3-g12"} {
+		if got := attemptOf(name); got != "" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

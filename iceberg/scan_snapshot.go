@@ -16,11 +16,15 @@ type snapshotFiles struct {
 	data    map[string]iceberggo.DataFile
 	vectors map[string]iceberggo.DataFile // deletion vector by data file
 	deletes map[string]iceberggo.DataFile // position-delete files by path
+
+	manifests []iceberggo.ManifestFile
+	entries   map[string][]*liveEntry // of delete manifests, by manifest
 }
 
 // listFiles reads the manifests of a snapshot, nil: none.
 func listFiles(ctx context.Context, fs *storage, t cdc.TableID, s *table.Snapshot, parallel int) (*snapshotFiles, error) {
-	out := &snapshotFiles{data: map[string]iceberggo.DataFile{}, vectors: map[string]iceberggo.DataFile{}, deletes: map[string]iceberggo.DataFile{}}
+	out := &snapshotFiles{data: map[string]iceberggo.DataFile{}, vectors: map[string]iceberggo.DataFile{}, deletes: map[string]iceberggo.DataFile{},
+		entries: map[string][]*liveEntry{}}
 	if s == nil {
 		return out, nil
 	}
@@ -28,6 +32,7 @@ func listFiles(ctx context.Context, fs *storage, t cdc.TableID, s *table.Snapsho
 	if err != nil {
 		return nil, err
 	}
+	out.manifests = manifests
 	var mu sync.Mutex
 	err = each(ctx, parallel, manifests, func(ctx context.Context, m iceberggo.ManifestFile) error {
 		entries, err := liveEntries(ctx, fs, m)
@@ -36,6 +41,9 @@ func listFiles(ctx context.Context, fs *storage, t cdc.TableID, s *table.Snapsho
 		}
 		mu.Lock()
 		defer mu.Unlock()
+		if m.ManifestContent() == iceberggo.ManifestContentDeletes {
+			out.entries[m.FilePath()] = entries
+		}
 		for _, e := range entries {
 			f := e.DataFile()
 			ref := f.ReferencedDataFile()

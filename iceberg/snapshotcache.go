@@ -85,42 +85,61 @@ const maxCachedBitmaps = 4 << 20
 
 // loadSnapshotCache reads what the producer needs of a snapshot.
 func loadSnapshotCache(ctx context.Context, fs *storage, meta table.Metadata, s *table.Snapshot) (*snapshotCache, error) {
-	c := &snapshotCache{version: meta.Version(), vectors: map[string]*liveEntry{}, entries: map[string][]*liveEntry{}, bitmaps: map[string]*roaring.Bitmap{}}
 	if s == nil {
-		return c, nil
+		return newSnapshotCache(meta, nil), nil
 	}
-	c.snapshot = s.SnapshotID
-	var err error
-	if c.manifests, err = manifestsOf(ctx, fs, s); err != nil {
+	manifests, err := manifestsOf(ctx, fs, s)
+	if err != nil {
 		return nil, err
 	}
-	if meta.Version() < 3 {
-		return c, nil
-	}
-	var legacy []*liveEntry
-	for _, m := range c.manifests {
-		if m.ManifestContent() != iceberggo.ManifestContentDeletes {
+	entries := map[string][]*liveEntry{}
+	for _, m := range manifests {
+		if meta.Version() < 3 || m.ManifestContent() != iceberggo.ManifestContentDeletes {
 			continue
 		}
-		entries, err := liveEntries(ctx, fs, m)
-		if err != nil {
+		if entries[m.FilePath()], err = liveEntries(ctx, fs, m); err != nil {
 			return nil, err
 		}
-		for _, e := range entries {
+	}
+	c := newSnapshotCache(meta, s)
+	legacy, err := c.fill(manifests, entries)
+	if err != nil {
+		return nil, err
+	}
+	c.legacy, err = loadLegacyDeletes(ctx, fs, legacy)
+	return c, err
+}
+
+func newSnapshotCache(meta table.Metadata, s *table.Snapshot) *snapshotCache {
+	c := &snapshotCache{version: meta.Version(), vectors: map[string]*liveEntry{}, entries: map[string][]*liveEntry{}, bitmaps: map[string]*roaring.Bitmap{}}
+	if s != nil {
+		c.snapshot = s.SnapshotID
+	}
+	return c
+}
+
+// fill enters a snapshot's manifests, and where deletes are vectors the live entries of its delete manifests. It returns the
+// entries that are position deletes of format 2 in a table of format 3.
+func (c *snapshotCache) fill(manifests []iceberggo.ManifestFile, entries map[string][]*liveEntry) (legacy []*liveEntry, err error) {
+	c.manifests = manifests
+	if c.version < 3 {
+		return nil, nil
+	}
+	c.entries = entries
+	for _, m := range manifests {
+		for _, e := range entries[m.FilePath()] {
 			switch {
 			case e.file.ContentType() != iceberggo.EntryContentPosDeletes:
 			case e.ref == "":
 				legacy = append(legacy, e)
 			case c.vectors[e.ref] != nil:
-				return nil, cdcErrorf(CodeDuplicateVector, "%s has two deletion vectors in snapshot %d", e.ref, s.SnapshotID)
+				return nil, cdcErrorf(CodeDuplicateVector, "%s has two deletion vectors in snapshot %d", e.ref, c.snapshot)
 			default:
 				c.vectors[e.ref] = e
 			}
 		}
-		c.entries[m.FilePath()] = entries
 	}
-	c.legacy, err = loadLegacyDeletes(ctx, fs, legacy)
-	return c, err
+	return legacy, nil
 }
 
 // manifestsOf reads a snapshot's manifest list.
