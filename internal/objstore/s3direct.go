@@ -1,6 +1,7 @@
 package objstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -178,6 +179,10 @@ func (c *s3Core) putObject(ctx context.Context, in *s3.PutObjectInput) (etag str
 			return resp.Header.Get("Etag"), err
 		}
 		opts = append(opts, func(o *s3.Options) { o.HTTPClient = answered{resp, err} })
+		// The transport may still be reading the body, and what it sends must not be what the SDK has rewound to sign.
+		asked := *in
+		asked.Body, asked.ContentLength = bytes.NewReader(nil), aws.Int64(0)
+		in = &asked
 	}
 	out, err := c.api.PutObject(ctx, in, opts...)
 	if err != nil {

@@ -3,6 +3,7 @@ package objstore
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"regexp"
@@ -128,6 +129,56 @@ func TestSDKWhereItMustBe(t *testing.T) {
 	for _, name := range []string{"dir--eun1-az1--x-s3", "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", "arn:aws:s3-outposts:eu-north-1:123456789012:outpost/op-1/accesspoint/x"} {
 		if b := core.bucket(context.Background(), name); b != nil {
 			t.Errorf("%s: %v", name, b)
+		}
+	}
+}
+
+// watchedBody fails the test when somebody reads it after its request has failed.
+type watchedBody struct {
+	*bytes.Reader
+	t    *testing.T
+	over *bool
+}
+
+func (b watchedBody) Read(p []byte) (int, error) {
+	if *b.over {
+		b.t.Error("the body is read after the request")
+	}
+	return b.Reader.Read(p)
+}
+
+func (b watchedBody) Seek(off int64, whence int) (int64, error) {
+	if *b.over {
+		b.t.Error("the body is rewound after the request")
+	}
+	return b.Reader.Seek(off, whence)
+}
+
+// TestFailedBodyIsLeftAlone: the transport may still be sending it.
+func TestFailedBodyIsLeftAlone(t *testing.T) {
+	for _, status := range []int{403, 412, 503} {
+		over := false
+		c, err := NewClient(Config{Endpoint: "http://server", AccessKey: "a", SecretKey: "b", WrapTransport: func(http.RoundTripper) http.RoundTripper {
+			return answering(func(r *http.Request) *http.Response {
+				over = true
+				resp := success(r)
+				resp.StatusCode = status
+				return resp
+			})
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		core, err := c.s3core(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		bucket, key, n := "b", "k", int64(3)
+		_, err = core.putObject(context.Background(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, ContentLength: &n,
+			Body: watchedBody{bytes.NewReader([]byte("abc")), t, &over}})
+		var re interface{ HTTPStatusCode() int }
+		if !errors.As(err, &re) || re.HTTPStatusCode() != status {
+			t.Fatalf("%d: %v", status, err)
 		}
 	}
 }
