@@ -22,7 +22,7 @@ type Builder struct {
 // spill is a sorted part on disk, mapped and already unlinked.
 type spill struct {
 	m []byte
-	s sorted
+	l level
 }
 
 // NewBuilder starts a bulk load. End it with Finish or Abandon.
@@ -74,7 +74,7 @@ func (b *Builder) spill() error {
 	if err != nil {
 		return diskError(err, "map %s", path)
 	}
-	b.spills = append(b.spills, spill{m, makeSorted(b.t.w, wordsOf(m))})
+	b.spills = append(b.spills, spill{m, makeLevel(b.t.w, wordsOf(m))})
 	b.buf = b.buf[:0]
 	return nil
 }
@@ -106,16 +106,16 @@ func (b *Builder) Finish(meta []byte) error {
 	if err := b.sort(); err != nil {
 		return err
 	}
-	in := []sorted{makeSorted(b.t.w, b.buf)}
+	in := []level{makeLevel(b.t.w, b.buf)}
 	for _, x := range b.spills {
-		in = append(in, x.s)
+		in = append(in, x.l)
 	}
 	s := b.t.s
 	ref := runRef{id: s.newID()}
 	var w *runWriter
 	var live int64
 	m := merger{unique: true, step: s.o.mergeStep}
-	err := m.merge(in, func(d []uint64) (err error) {
+	err := m.merge(in, nil, func(d []uint64) (err error) {
 		if w == nil {
 			if w, err = createRun(ref.path(s.o.Dir)); err != nil {
 				return err

@@ -86,6 +86,7 @@ func (s *Shard) Complete(k uint64, meta map[cdc.TableID][]byte) error {
 		}
 		for _, p := range parts {
 			p.t.sealed = p.t.sealed[1:]
+			s.retired = append(s.retired, p.o)
 			s.renew(p.t)
 		}
 	})
@@ -126,12 +127,12 @@ func (s *Shard) writeParts(parts []part, seq uint64) (*run, error) {
 		return nil, err
 	}
 	m := merger{step: s.o.mergeStep}
-	var in []sorted
+	var in []level
 	for _, p := range parts {
 		w.begin(p.t.id, p.t.w)
 		in = p.o.newestFirst(in[:0])
 		m.dropTombstones = p.bottom
-		if err := m.merge(in, w.add); err != nil {
+		if err := m.merge(in, nil, w.add); err != nil {
 			w.abandon()
 			return nil, err
 		}

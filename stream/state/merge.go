@@ -6,9 +6,8 @@ import (
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
-// mergeEntries is how many entries of one input a merge handles at a time: inputs and outputs of a step stay in the
-// second-level cache.
-const mergeEntries = 8192
+// mergeEntries is how many entries of one input a merge handles at a time: inputs and outputs of a step stay in the cache.
+const mergeEntries = 1024
 
 // merger merges sorted arrays by ranges of keys: the pieces of a range are merged two by two in cache, smallest
 // neighbours first. Its scratch memory is bounded by the number of inputs and is used again.
@@ -28,39 +27,60 @@ type piece struct {
 	own bool // d is scratch memory
 }
 
-// merge hands the merged entries of the inputs, newest first, to emit in ascending order. The slice given to emit is
-// valid during the call.
-func (m *merger) merge(in []sorted, emit func(d []uint64) error) error {
-	if len(in) == 0 {
-		return nil
+// cursor is how far a merge has come in an input.
+type cursor struct {
+	in   *level
+	part int
+	at   int // entry of the part
+}
+
+// ahead returns the key that stands step entries ahead, or that of the next part if this one ends before; false at the end.
+func (c *cursor) ahead(step int) (orderedKey, bool) {
+	p := &c.in.parts[c.part]
+	switch {
+	case c.at+step < p.len():
+		return p.key(c.at + step), true
+	case c.part+1 < len(c.in.parts):
+		return c.in.parts[c.part+1].key(0), true
 	}
-	w := in[0].w
+	return orderedKey{}, false
+}
+
+// merge hands the merged entries of the inputs, newest first, to emit in ascending order. The slice given to emit is valid during the
+// call. Parts of the inputs that are not needed any more are given to done, unless it is nil.
+func (m *merger) merge(in []level, done func(d []uint64), emit func(d []uint64) error) error {
 	step := mergeEntries
 	if m.step > 0 {
 		step = m.step
 	}
-	at := make([]int, len(in))
-	pieces := make([]piece, 0, len(in))
-	for {
+	var at []cursor
+	for i := range in {
+		if in[i].n > 0 {
+			at = append(at, cursor{in: &in[i]})
+		}
+	}
+	pieces := make([]piece, 0, len(at))
+	for len(at) > 0 {
+		w := at[0].in.parts[0].w
 		// The bound is the smallest of the keys that stand one step ahead: no input gives more than that.
 		var bound orderedKey
 		bounded := false
-		for i := range in {
-			if p := at[i] + step; p < in[i].len() {
-				if k := in[i].key(p); !bounded || k.less(cdc.Key(bound)) {
-					bound, bounded = k, true
-				}
+		for i := range at {
+			if k, ok := at[i].ahead(step); ok && (!bounded || k.less(cdc.Key(bound))) {
+				bound, bounded = k, true
 			}
 		}
 		pieces = pieces[:0]
-		for i := range in {
-			to := in[i].len()
+		for i := range at {
+			c := &at[i]
+			p := &c.in.parts[c.part]
+			to := p.len()
 			if bounded {
-				to = in[i].lowerBound(at[i], min(at[i]+step, to), cdc.Key(bound))
+				to = p.lowerBound(c.at, min(c.at+step, to), cdc.Key(bound))
 			}
-			if to > at[i] {
-				pieces = append(pieces, piece{d: in[i].d[at[i]*w : to*w]})
-				at[i] = to
+			if to > c.at {
+				pieces = append(pieces, piece{d: p.d[c.at*w : to*w]})
+				c.at = to
 			}
 		}
 		for len(pieces) > 1 {
@@ -92,10 +112,22 @@ func (m *merger) merge(in []sorted, emit func(d []uint64) error) error {
 			}
 			m.recycle(p)
 		}
-		if !bounded {
-			return nil
+		n := 0
+		for _, c := range at {
+			if p := &c.in.parts[c.part]; c.at == p.len() {
+				if done != nil {
+					done(p.d)
+				}
+				c.part, c.at = c.part+1, 0
+			}
+			if c.part < len(c.in.parts) {
+				at[n] = c
+				n++
+			}
 		}
+		at = at[:n]
 	}
+	return nil
 }
 
 // live leaves the tombstones out.

@@ -164,13 +164,13 @@ func (s *Shard) writeMerged(picked, below []*run, live func(*run, *section) bool
 	}
 	m := merger{step: s.o.mergeStep}
 	var n int64
-	var in []sorted
+	var in []level
 	for _, id := range tablesOf(picked) {
 		in = in[:0]
 		words := 0
 		for i := len(picked) - 1; i >= 0; i-- {
 			if o, ok := picked[i].sections[id]; ok && live(picked[i], &o.section) {
-				in = append(in, o.sorted)
+				in = append(in, o.level)
 				words = o.w
 				n += o.n
 			}
@@ -185,7 +185,7 @@ func (s *Shard) writeMerged(picked, below []*run, live func(*run, *section) bool
 			}
 		}
 		w.begin(id, words)
-		err := m.merge(in, func(d []uint64) error {
+		err := m.merge(in, nil, func(d []uint64) error {
 			select {
 			case <-s.stop:
 				return errStopped

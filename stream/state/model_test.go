@@ -57,7 +57,8 @@ var modelIDs = []cdc.TableID{{Database: "a", Name: "x"}, {Database: "a", Name: "
 func modelExact(id cdc.TableID) bool { return id != modelIDs[2] }
 
 func (m *machine) start(t *rapid.T) {
-	s, err := Open(Options{Dir: m.dir, Groups: m.groups, BuildBytes: 1, manualMerge: true, mergeStep: rapid.SampledFrom([]int{0, 1, 64}).Draw(t, "merge step")})
+	s, err := Open(Options{Dir: m.dir, Groups: m.groups, BuildBytes: 1, manualMerge: true, mergeStep: rapid.SampledFrom([]int{0, 1, 64}).Draw(t, "merge step"),
+		blockWords: rapid.SampledFrom([]int{0, 64, 256}).Draw(t, "block"), scrubBlocks: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,6 +30,8 @@ func Open(o Options) (*Shard, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.changed = sync.NewCond(&s.mu)
+	s.merger.step = o.mergeStep
+	s.blocks = blocks{max: cmp.Or(o.blockWords, blockWords), scrub: o.scrubBlocks}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, diskError(err, "make the state directory")
 	}

@@ -32,7 +32,7 @@ type run struct {
 
 type openSection struct {
 	section
-	sorted sorted
+	level level
 }
 
 // openRun maps a run file. With verify it reads all of it and compares the checksums.
@@ -82,8 +82,8 @@ func (r *run) read(verify bool) error {
 		if verify && xxh3.Hash(data) != s.sum {
 			return fmt.Errorf("entries of %s have a wrong checksum", s.table)
 		}
-		o := openSection{s, makeSorted(s.w, wordsOf(data))}
-		r.fences += int64(len(o.sorted.fence)) * 8
+		o := openSection{s, makeLevel(s.w, wordsOf(data))}
+		r.fences += int64(len(o.level.parts[0].fence)) * 8
 		r.sections[s.table] = o
 	}
 	if d.bad {
@@ -101,7 +101,7 @@ func (r *run) release() {
 
 // view is what the runs hold of one table, newest first. It is immutable and keeps its runs mapped.
 type view struct {
-	sections []sorted
+	sections []level
 	runs     []*run
 	refs     atomic.Int64
 }
@@ -113,7 +113,7 @@ func makeView(t cdc.TableID, w int, since uint64, runs []*run) *view {
 	for i := len(runs) - 1; i >= 0 && runs[i].seq >= since; i-- {
 		if s, ok := runs[i].sections[t]; ok && s.w == w {
 			runs[i].refs.Add(1)
-			v.sections = append(v.sections, s.sorted)
+			v.sections = append(v.sections, s.level)
 			v.runs = append(v.runs, runs[i])
 		}
 	}

@@ -23,6 +23,8 @@ type Options struct {
 
 	manualMerge bool // tests call mergeOnce themselves
 	mergeStep   int  // see merger.step; tests make it small
+	blockWords  int  // a power of two that takes the place of blockWords if it is not 0
+	scrubBlocks bool // see blocks.scrub
 }
 
 // Shard is the state of one slot over all its tables.
@@ -40,13 +42,19 @@ type Shard struct {
 	mu       sync.Mutex
 	changed  *sync.Cond // on mu: runs, mergeErr or closed have changed
 	tables   map[cdc.TableID]*Table
-	dirty    []*Table // may have an open overlay
-	epochs   []epoch  // sealed checkpoints, oldest first
-	runs     []*run   // oldest first; replaced as a whole
+	dirty    []*Table   // may have an open overlay
+	epochs   []epoch    // sealed checkpoints, oldest first
+	retired  []*overlay // of checkpoints that are complete: their blocks can be used again, see reclaim
+	runs     []*run     // oldest first; replaced as a whole
 	nextID   uint64
 	mergeErr error
 	closed   bool
 	stats    counters
+
+	// These belong to the shard's goroutine.
+	blocks  blocks
+	merger  merger
+	reading int // how many Iterates read the open overlay
 
 	kick chan struct{} // capacity 1: there may be something to merge
 	stop chan struct{}
@@ -131,12 +139,15 @@ func (s *Shard) Seal(k uint64) {
 	if n := len(s.epochs); n > 0 && s.epochs[n-1].k >= k {
 		panic("state: checkpoints sealed out of order")
 	}
+	s.reclaim()
 	e := epoch{k: k}
+	var used int64
 	for _, t := range s.dirty {
 		if t.open == nil {
 			continue
 		}
 		if !t.open.empty() {
+			used += t.open.bytes()
 			t.sealed = append(t.sealed[:len(t.sealed):len(t.sealed)], sealedOverlay{k, t.open})
 			e.tables = append(e.tables, t)
 		}
@@ -144,6 +155,21 @@ func (s *Shard) Seal(k uint64) {
 	}
 	s.dirty = nil
 	s.epochs = append(s.epochs, e)
+	// As much again as this checkpoint took is kept for the next one.
+	s.blocks.trim(used)
+}
+
+// reclaim takes the blocks of complete checkpoints back. A Lookup may have read them until now, but not any more: it is the same goroutine
+// that comes here. Called with mu held.
+func (s *Shard) reclaim() {
+	if s.reading > 0 {
+		return
+	}
+	for i, o := range s.retired {
+		o.free(&s.blocks)
+		s.retired[i] = nil
+	}
+	s.retired = s.retired[:0]
 }
 
 // Abort drops the open and all sealed overlays: the state is that of the last complete checkpoint.
@@ -155,7 +181,7 @@ func (s *Shard) Abort() {
 	for _, t := range s.tables {
 		t.discard(0)
 	}
-	s.dirty, s.epochs = nil, nil
+	s.dirty, s.epochs, s.retired, s.blocks = nil, nil, nil, blocks{max: s.blocks.max, scrub: s.blocks.scrub}
 }
 
 // Close stops merging and gives everything back. What is not complete is lost.
@@ -180,7 +206,7 @@ func (s *Shard) Close() error {
 	for _, r := range s.runs {
 		r.release()
 	}
-	s.runs, s.dirty, s.epochs = nil, nil, nil
+	s.runs, s.dirty, s.epochs, s.retired = nil, nil, nil, nil
 	s.man.close()
 	return s.lock.Close()
 }

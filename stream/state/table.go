@@ -28,7 +28,7 @@ type sealedOverlay struct {
 
 // layers are the sources of a look-up, newest first.
 type layers struct {
-	mem  []sorted
+	mem  []level
 	view *view // nil if something above hides it
 }
 
@@ -97,9 +97,7 @@ func (t *Table) Put(keys []cdc.Key, locs, old []Loc) {
 		t.Lookup(keys, old)
 	}
 	var delta int64
-	d := make([]uint64, 0, len(keys)*t.w)
-	for i, k := range keys {
-		l := locs[i]
+	for i, l := range locs[:len(keys)] {
 		if l == pending {
 			panic("state: file number out of range")
 		}
@@ -109,21 +107,42 @@ func (t *Table) Put(keys []cdc.Key, locs, old []Loc) {
 		if old[i] != None {
 			delta--
 		}
-		if t.exact {
-			d = append(d, k.Hi, uint64(l))
-		} else {
-			d = append(d, k.Hi, k.Lo, uint64(l))
-		}
 	}
 	t.s.mu.Lock()
 	o := t.dirty()
+	t.s.reclaim()
 	t.s.mu.Unlock()
+	done := t.s.blocks.put
+	if t.s.reading > 0 {
+		done = nil
+	}
 	next := *o
-	next.put(t.w, d)
+	next.put(&t.s.merger, &t.s.blocks, done, t.w, t.newLevel(keys, locs))
 	next.delta += delta
 	t.s.mu.Lock()
 	*o = next
 	t.s.mu.Unlock()
+}
+
+// newLevel writes the entries to blocks.
+func (t *Table) newLevel(keys []cdc.Key, locs []Loc) level {
+	x := levelWriter{b: &t.s.blocks, w: t.w, left: len(keys)}
+	for len(keys) > 0 {
+		n := min(len(keys), x.open()/t.w)
+		d := x.d
+		if t.exact {
+			for i, k := range keys[:n] {
+				d = append(d, k.Hi, uint64(locs[i]))
+			}
+		} else {
+			for i, k := range keys[:n] {
+				d = append(d, k.Hi, k.Lo, uint64(locs[i]))
+			}
+		}
+		x.d = d
+		keys, locs = keys[n:], locs[n:]
+	}
+	return x.finish()
 }
 
 // Clear empties the table in the open overlay: everything put before is hidden, and gone once the checkpoint is complete.
@@ -202,8 +221,10 @@ func (t *Table) Iterate(f func(cdc.Key, Loc) error) error {
 	if l.view != nil {
 		in = append(in, l.view.sections...)
 	}
+	t.s.reading++
+	defer func() { t.s.reading-- }()
 	m := merger{dropTombstones: true, step: t.s.o.mergeStep}
-	return m.merge(in, func(d []uint64) error {
+	return m.merge(in, nil, func(d []uint64) error {
 		for i := 0; i < len(d); i += t.w {
 			k := cdc.Key{Hi: d[i]}
 			if !t.exact {
