@@ -11,9 +11,13 @@ import (
 	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	pqcompress "github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/schema"
 	iceberggo "github.com/apache/iceberg-go"
 
@@ -106,76 +110,129 @@ var positionDeleteSchema = func() *schema.GroupNode {
 	return schema.MustGroup(schema.NewGroupNode("table", parquet.Repetitions.Required, schema.FieldList{path, pos}, -1))
 }()
 
-// encodePositionDeletes writes (file_path, pos), sorted by both.
+// pathBytes bounds the paths of one row group of a position-delete file: they are its dictionary, which the library gives up at 1 MiB.
+const pathBytes = 512 << 10
+
+// encodePositionDeletes writes (file_path, pos), sorted by both. ds is in the order of the paths.
 func encodePositionDeletes(ds []deletedFrom) (body []byte, rows int64, err error) {
 	var buf bytes.Buffer
 	props := parquet.NewWriterProperties(parquet.WithCompression(pqcompress.Codecs.Zstd), parquet.WithCompressionLevel(1),
 		parquet.WithDictionaryFor("file_path", true), parquet.WithDictionaryFor("pos", false)) // PLAIN, as data files: every reader has it
 	w := file.NewParquetWriter(&buf, positionDeleteSchema, file.WithWriterProps(props))
-	rg, err := w.AppendRowGroupChecked()
-	if err != nil {
+	for len(ds) > 0 {
+		n, size := 1, len(ds[0].file.FilePath())
+		for n < len(ds) && size+len(ds[n].file.FilePath()) <= pathBytes {
+			size += len(ds[n].file.FilePath())
+			n++
+		}
+		group := ds[:n]
+		ds = ds[n:]
+		rg, err := w.AppendRowGroupChecked()
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, d := range group {
+			rows += int64(d.positions.GetCardinality())
+		}
+		if err := encodePaths(rg, group); err != nil {
+			return nil, 0, err
+		}
+		if err := encodePositions(rg, group); err != nil {
+			return nil, 0, err
+		}
+		if err := rg.Close(); err != nil {
+			return nil, 0, err
+		}
+	}
+	if err := w.Close(); err != nil {
 		return nil, 0, err
 	}
-	const chunk = 8192
-	paths, positions := make([]parquet.ByteArray, 0, chunk), make([]int64, 0, chunk)
-	column := func(fill func(write func() error) error) error {
-		cw, err := rg.NextColumn()
-		if err != nil {
-			return err
-		}
-		err = fill(func() error {
-			var err error
-			switch cw := cw.(type) {
-			case *file.ByteArrayColumnChunkWriter:
-				_, err = cw.WriteBatch(paths, nil, nil)
-				paths = paths[:0]
-			case *file.Int64ColumnChunkWriter:
-				_, err = cw.WriteBatch(positions, nil, nil)
-				positions = positions[:0]
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		return cw.Close()
+	return buf.Bytes(), rows, nil
+}
+
+// positionChunk is how many rows of a position-delete file are encoded at a time.
+const positionChunk = 8192
+
+// encodePaths writes the first column. Its dictionary is known beforehand, so that no path is looked up for a row.
+func encodePaths(rg file.SerialRowGroupWriter, ds []deletedFrom) error {
+	cw, err := rg.NextColumn()
+	if err != nil {
+		return err
 	}
-	err = column(func(write func() error) error {
-		for _, d := range ds {
-			path := parquet.ByteArray(d.file.FilePath())
-			n := d.positions.GetCardinality()
-			rows += int64(n)
-			for range n {
-				if paths = append(paths, path); len(paths) == chunk {
-					if err := write(); err != nil {
-						return err
-					}
+	column, ok := cw.(*file.ByteArrayColumnChunkWriter)
+	if !ok {
+		return fmt.Errorf("unexpected column writer %T", cw)
+	}
+	dictionary, ok := column.CurrentEncoder().(interface{ PutDictionary(arrow.Array) error })
+	if !ok {
+		return fmt.Errorf("unexpected encoder %T", column.CurrentEncoder())
+	}
+	paths := array.NewStringBuilder(memory.DefaultAllocator)
+	defer paths.Release()
+	for _, d := range ds {
+		paths.Append(d.file.FilePath())
+	}
+	values := paths.NewStringArray()
+	defer values.Release()
+	if err := dictionary.PutDictionary(values); err != nil {
+		return err
+	}
+	stats, _ := column.PageStatistics().(*metadata.ByteArrayStatistics)
+	indices := array.NewInt32Builder(memory.DefaultAllocator)
+	defer indices.Release()
+	chunk := make([]int32, 0, positionChunk)
+	flush := func() error {
+		if len(chunk) == 0 {
+			return nil
+		}
+		if stats != nil { // files are in the order of their paths
+			stats.Update([]parquet.ByteArray{parquet.ByteArray(ds[chunk[0]].file.FilePath()), parquet.ByteArray(ds[chunk[len(chunk)-1]].file.FilePath())}, 0)
+			stats.IncNumValues(int64(len(chunk) - 2))
+		}
+		indices.AppendValues(chunk, nil)
+		a := indices.NewInt32Array()
+		defer a.Release()
+		chunk = chunk[:0]
+		return column.WriteDictIndices(a, nil, nil)
+	}
+	for i := range ds {
+		for range ds[i].positions.GetCardinality() {
+			if chunk = append(chunk, int32(i)); len(chunk) == positionChunk {
+				if err := flush(); err != nil {
+					return err
 				}
 			}
 		}
-		return write()
-	})
-	if err == nil {
-		err = column(func(write func() error) error {
-			for _, d := range ds {
-				for it := d.positions.Iterator(); it.HasNext(); {
-					if positions = append(positions, int64(it.Next())); len(positions) == chunk {
-						if err := write(); err != nil {
-							return err
-						}
-					}
-				}
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	return column.Close()
+}
+
+// encodePositions writes the second column.
+func encodePositions(rg file.SerialRowGroupWriter, ds []deletedFrom) error {
+	cw, err := rg.NextColumn()
+	if err != nil {
+		return err
+	}
+	column, ok := cw.(*file.Int64ColumnChunkWriter)
+	if !ok {
+		return fmt.Errorf("unexpected column writer %T", cw)
+	}
+	some, chunk := make([]uint32, positionChunk), make([]int64, positionChunk)
+	for _, d := range ds {
+		it := d.positions.ManyIterator()
+		for n := it.NextMany(some); n > 0; n = it.NextMany(some) {
+			for i, pos := range some[:n] {
+				chunk[i] = int64(pos)
 			}
-			return write()
-		})
+			if _, err := column.WriteBatch(chunk[:n], nil, nil); err != nil {
+				return err
+			}
+		}
 	}
-	if err == nil {
-		err = rg.Close()
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	return buf.Bytes(), rows, err
+	return column.Close()
 }
 
 // readPositionDeletes reads a Parquet position-delete file into bitmaps by data file.

@@ -29,8 +29,8 @@ func TestPositionDeletesOfManyPages(t *testing.T) {
 	s := testStorage(t)
 	want := map[string]*roaring.Bitmap{}
 	var ds []deletedFrom
-	for i := range 300 {
-		path := fmt.Sprintf("file:///lake/data/%04d-%0200d.parquet", i, i)
+	for i := range 300 { // paths of several row groups
+		path := fmt.Sprintf("file:///lake/data/%04d-%06000d.parquet", i, i)
 		b, err := iceberggo.NewDataFileBuilder(*iceberggo.UnpartitionedSpec, iceberggo.EntryContentData, path, iceberggo.ParquetFile, nil, nil, nil, 1<<32-1, 1)
 		if err != nil {
 			t.Fatal(err)
