@@ -67,54 +67,37 @@ func appendAvroBytes[T string | []byte](b []byte, v T) []byte {
 
 // avroMetadata reads the metadata of a container's header.
 func avroMetadata(b []byte) (map[string][]byte, error) {
-	bad := fmt.Errorf("not an Avro header that is understood")
-	b, ok := bytes.CutPrefix(b, []byte(avroMagic))
-	if !ok {
-		return nil, bad
+	meta, n := readAvroHeader(b)
+	if n == 0 {
+		return nil, errors.New("not an Avro header that is understood")
 	}
-	long := func() int64 {
-		v, n := binary.Varint(b)
-		if n <= 0 {
-			b = nil
-			return -1
-		}
-		b = b[n:]
-		return v
-	}
-	text := func() []byte {
-		n := long()
-		if n < 0 || n > int64(len(b)) {
-			b = nil
-			return nil
-		}
-		s := b[:n]
-		b = b[n:]
-		return s
-	}
-	out := map[string][]byte{}
-	for n := long(); n != 0; n = long() {
-		if n < 0 { // followed by the block's size
-			n = -n
-			long()
-		}
-		for range n {
-			if len(b) == 0 {
-				return nil, bad
-			}
-			k := text()
-			out[string(k)] = text()
-		}
-	}
-	if len(b) < syncBytes {
-		return nil, bad
-	}
-	return out, nil
+	return meta, nil
 }
 
-// manifestHeaderOf is the header of a manifest as iceberg-go writes it, up to the sync marker, but for the order of the metadata.
-func manifestHeaderOf(version int, content iceberggo.ManifestContent, spec iceberggo.PartitionSpec, sc *iceberggo.Schema) ([]byte, error) {
-	avro, err := avroSchemaOf("manifest "+strconv.Itoa(version)+" "+spec.PartitionType(sc).String(), func(w io.Writer) error {
-		m, err := iceberggo.NewManifestWriter(version, w, spec, sc, 1, iceberggo.WithManifestWriterContent(content))
+// avroHeaderLen is the length of a header that is sound, up to the sync marker.
+func avroHeaderLen(b []byte) int {
+	_, n := readAvroHeader(b)
+	return n
+}
+
+// readAvroHeader returns a header's metadata and its length, which is 0 for what is no header.
+func readAvroHeader(b []byte) (map[string][]byte, int) {
+	if !bytes.HasPrefix(b, []byte(avroMagic)) {
+		return nil, 0
+	}
+	r := &avroValues{b: b[len(avroMagic):]}
+	out := map[string][]byte{}
+	r.items(func() { k := string(r.bytes()); out[k] = r.bytes() })
+	if r.bad || len(r.b) < syncBytes {
+		return nil, 0
+	}
+	return out, len(b) - len(r.b)
+}
+
+// manifestSchemaOf is the Avro schema of a manifest.
+func manifestSchemaOf(version int, spec iceberggo.PartitionSpec, sc *iceberggo.Schema) ([]byte, error) {
+	return avroSchemaOf("manifest "+strconv.Itoa(version)+" "+spec.PartitionType(sc).String(), func(w io.Writer) error {
+		m, err := iceberggo.NewManifestWriter(version, w, spec, sc, 1)
 		if err == nil {
 			if err = m.Close(); errors.Is(err, iceberggo.ErrEmptyManifest) {
 				err = nil
@@ -122,6 +105,11 @@ func manifestHeaderOf(version int, content iceberggo.ManifestContent, spec icebe
 		}
 		return err
 	})
+}
+
+// manifestHeaderOf is the header of a manifest as iceberg-go writes it, up to the sync marker, but for the order of the metadata.
+func manifestHeaderOf(version int, content iceberggo.ManifestContent, spec iceberggo.PartitionSpec, sc *iceberggo.Schema) ([]byte, error) {
+	avro, err := manifestSchemaOf(version, spec, sc)
 	if err != nil {
 		return nil, err
 	}

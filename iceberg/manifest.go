@@ -175,6 +175,8 @@ func (b *build) writeManifest(next *cacheDelta, k groupKey, spec iceberggo.Parti
 				next.vectors[e.ref] = e
 			}
 		}
+	} else if b.meta.Version() < 3 && spec.IsUnpartitioned() {
+		next.remember(loc, added, g.existing)
 	}
 	return m, nil
 }

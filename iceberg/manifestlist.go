@@ -116,22 +116,27 @@ func encodeManifestList(h listHead, ms []iceberggo.ManifestFile) (body []byte, l
 	return body, listed, nextRow, err
 }
 
-func (h listHead) header() ([]byte, error) {
-	avro, err := avroSchemaOf("list "+strconv.Itoa(h.version), func(out io.Writer) (err error) {
+// listSchema is the Avro schema of a manifest list.
+func listSchema(version int) ([]byte, error) {
+	return avroSchemaOf("list "+strconv.Itoa(version), func(out io.Writer) (err error) {
 		var w *iceberggo.ManifestListWriter
-		switch h.version {
+		switch version {
 		case 2:
 			w, err = iceberggo.NewManifestListWriterV2(out, 1, 1, nil)
 		case 3:
 			w, err = iceberggo.NewManifestListWriterV3(out, 1, 1, 0, nil)
 		default:
-			err = fmt.Errorf("manifest list of format %d", h.version)
+			err = fmt.Errorf("manifest list of format %d", version)
 		}
 		if err == nil {
 			err = w.Close()
 		}
 		return err
 	})
+}
+
+func (h listHead) header() ([]byte, error) {
+	avro, err := listSchema(h.version)
 	if err != nil {
 		return nil, err
 	}

@@ -102,6 +102,17 @@ func TestManifestList(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for what, b := range map[string][]byte{"ours": body, "iceberg-go's": want.Bytes()} {
+				read, ok := readOwnList(b)
+				if !ok || len(read) != len(got) {
+					t.Fatalf("%s is not read: %d of %d manifests", what, len(read), len(got))
+				}
+				for i := range got {
+					if !reflect.DeepEqual(listedFields(read[i]), listedFields(got[i])) {
+						t.Fatalf("manifest %d of %s:\n%v\n%v", i, what, listedFields(read[i]), listedFields(got[i]))
+					}
+				}
+			}
 			if theirs, err = iceberggo.ReadManifestList(&want); err != nil {
 				t.Fatal(err)
 			}

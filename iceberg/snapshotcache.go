@@ -1,7 +1,6 @@
 package iceberg
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -19,8 +18,10 @@ type snapshotCache struct {
 	manifests []iceberggo.ManifestFile
 	// vectors holds the deletion vector of each data file that has one, by the data file's path.
 	vectors map[string]*liveEntry
-	// entries holds the live entries of delete manifests, where deletes are vectors, by manifest.
-	entries map[string][]*liveEntry
+	// entries holds the live entries of delete manifests, where deletes are vectors, by manifest; and in unpartitioned tables of format 2
+	// those of small manifests, only encoded, since they are soon merged into larger ones.
+	entries    map[string][]*liveEntry
+	smallBytes int // of the latter
 	// bitmaps are the newest vectors' contents: rows deleted lately tend to have neighbours.
 	bitmaps     map[string]*roaring.Bitmap
 	bitmapBytes uint64
@@ -74,10 +75,37 @@ func (l *liveEntry) encoded(spec iceberggo.PartitionSpec, sc *iceberggo.Schema, 
 		return l.raw, nil
 	}
 	b, err := encodeFile(l.file, spec, sc, version)
-	if err == nil && l.ref != "" {
+	if err == nil && (l.ref != "" || version < 3) {
 		l.raw = b
 	}
 	return b, err
+}
+
+// maxSmallEntries and maxSmallBytes bound the manifests whose entries are remembered to be merged: mergeFanIn of up to mergeFanIn each.
+const (
+	maxSmallEntries = mergeFanIn * mergeFanIn
+	maxSmallBytes   = 256 << 10
+)
+
+// remember keeps what merging a manifest takes: the entries as they are encoded, without what they say.
+func (d *cacheDelta) remember(loc string, added, existing []*liveEntry) {
+	if len(added)+len(existing) > maxSmallEntries {
+		return
+	}
+	out := make([]*liveEntry, 0, len(added)+len(existing))
+	size := 0
+	for _, entries := range [][]*liveEntry{added, existing} {
+		for _, e := range entries {
+			if e.raw == nil {
+				return
+			}
+			size += len(e.raw)
+			out = append(out, &liveEntry{manifest: loc, snapshot: e.snapshot, seq: e.seq, fileSeq: e.fileSeq, rows: e.rows, raw: e.raw})
+		}
+	}
+	if size <= maxSmallBytes {
+		d.entries[loc] = out
+	}
 }
 
 // maxCachedBitmaps bounds snapshotCache.bitmaps in bytes.
@@ -147,7 +175,7 @@ func manifestsOf(ctx context.Context, fs *storage, s *table.Snapshot) ([]iceberg
 	b, err := fs.read(ctx, s.ManifestList)
 	if err == nil {
 		var out []iceberggo.ManifestFile
-		if out, err = iceberggo.ReadManifestList(bytes.NewReader(b)); err == nil {
+		if out, err = readManifestList(b); err == nil {
 			return out, nil
 		}
 	}
@@ -160,7 +188,7 @@ func entriesOf(ctx context.Context, fs *storage, m iceberggo.ManifestFile, disca
 	if err != nil {
 		return nil, err
 	}
-	return iceberggo.ReadManifest(m, bytes.NewReader(b), discardDeleted)
+	return readManifest(m, b, discardDeleted)
 }
 
 // liveEntries reads the entries of a manifest that are not deleted.
@@ -251,12 +279,18 @@ func (d *cacheDelta) apply() {
 		c.remember(p, nil)
 	}
 	for _, p := range d.gone {
+		c.smallBytes -= smallSize(c.entries[p])
 		delete(c.entries, p)
 	}
 	for p, v := range d.vectors {
 		c.vectors[p] = v
 	}
 	for loc, entries := range d.entries {
+		size := smallSize(entries)
+		if size > 0 && c.smallBytes+size > maxSmallBytes {
+			continue // it is read when it is merged
+		}
+		c.smallBytes += size
 		c.entries[loc] = entries
 		for _, e := range entries {
 			e.manifest = loc
@@ -265,6 +299,16 @@ func (d *cacheDelta) apply() {
 	for p, b := range d.bitmaps {
 		c.remember(p, b)
 	}
+}
+
+// smallSize is the size of entries that are remembered only encoded, 0 of others.
+func smallSize(entries []*liveEntry) (n int) {
+	for _, e := range entries {
+		if e.file == nil {
+			n += len(e.raw)
+		}
+	}
+	return n
 }
 
 // remember keeps a vector's content, nil: not any more. What is remembered is bounded: when it is too much, it begins anew.
