@@ -9,15 +9,21 @@ import (
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
-// releaser is a Handler that gives batches back at once, and ends transactions as a source does.
+// releaser is a Handler that gives batches back, the oldest of keep first, and ends transactions as a source does.
 type releaser struct {
 	d    *Decoder
 	rows int
+	keep int
+	held []*cdc.Batch
 }
 
 func (r *releaser) Batch(b *cdc.Batch) error {
 	r.rows += b.N
-	b.Release()
+	r.held = append(r.held, b)
+	if len(r.held) > r.keep {
+		r.held[0].Release()
+		r.held = append(r.held[:0], r.held[1:]...)
+	}
 	return nil
 }
 
@@ -78,6 +84,7 @@ func BenchmarkDecode(b *testing.B) {
 			log := newLog(c.checksums).changes(c.kind, c.table, n)
 			d, r := shopDecoder(b, c.opts)
 			defer d.Close()
+			r.keep = 12 // what a shard collects before it writes: more than caches hold
 			// One piece of memory, as the bytes of a socket or a file come.
 			size := len(bytes.Join(log.events, nil))
 			whole := make([]byte, 0, size)

@@ -180,7 +180,8 @@ func asciiPrefix(b []byte) int {
 
 // validText checks that every row of the bytes column is valid UTF-8, by one pass over all of them: that the whole is
 // valid, and that no row starts inside a character.
-func validText(data []byte, off []int32) bool {
+// off are the rows' starts, counted from base before data.
+func validText(data []byte, off []int32, base int32) bool {
 	n := asciiPrefix(data)
 	if n == len(data) {
 		return true
@@ -189,7 +190,7 @@ func validText(data []byte, off []int32) bool {
 		return false
 	}
 	for _, o := range off {
-		if int(o) < len(data) && !utf8.RuneStart(data[o]) {
+		if o -= base; int(o) < len(data) && !utf8.RuneStart(data[o]) {
 			return false
 		}
 	}

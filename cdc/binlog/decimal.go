@@ -72,6 +72,24 @@ func decimal64(raw []byte, groups []group) (int64, error) {
 	return int64(acc), nil
 }
 
+// decimalWord is decimal64 for up to eight bytes, which are the low ones of x.
+func decimalWord(x uint64, size uint, groups []group) (int64, error) {
+	top := 64 - 8*size
+	negative := ^(int64(x<<top) >> 63) // all ones
+	x = (x ^ 1<<(8*size-1) ^ uint64(negative)) << top
+	var acc uint64
+	for _, g := range groups {
+		n := 8 * uint(g.bytes)
+		digits := x >> (64 - n)
+		x <<= n
+		if digits >= uint64(g.mul) {
+			return 0, errDecimal
+		}
+		acc = acc*uint64(g.mul) + digits
+	}
+	return (int64(acc) ^ negative) - negative, nil
+}
+
 // decimal128 decodes up to 38 digits into the unscaled value's two's complement.
 func decimal128(raw []byte, groups []group) (lo, hi uint64, err error) {
 	invert := uint32(0)
@@ -198,6 +216,43 @@ func parseDecimal(s []byte, scale int) (lo, hi uint64, err error) {
 		lo, hi = negate128(lo, hi)
 	}
 	return lo, hi, nil
+}
+
+// parseDecimal64 is parseDecimal for up to 18 digits.
+func parseDecimal64(s []byte, scale int) (int64, error) {
+	digits := s
+	if len(s) > 0 && s[0] == '-' {
+		digits = s[1:]
+	}
+	point := len(digits)
+	if scale > 0 {
+		point -= scale + 1
+	}
+	if point >= 0 && len(digits) > 0 && len(digits) <= 18 && (scale == 0 || digits[point] == '.') {
+		v, ok := number(0, digits[:point])
+		if ok && scale > 0 {
+			v, ok = number(v, digits[point+1:])
+		}
+		switch {
+		case ok && len(digits) < len(s):
+			return -v, nil
+		case ok:
+			return v, nil
+		}
+	}
+	lo, _, err := parseDecimal(s, scale)
+	return int64(lo), err
+}
+
+// number appends decimal digits to v; ok is false if there is anything else.
+func number(v int64, digits []byte) (n int64, ok bool) {
+	for _, c := range digits {
+		if c -= '0'; c > 9 {
+			return 0, false
+		}
+		v = v*10 + int64(c)
+	}
+	return v, true
 }
 
 // normalDecimal appends a printed DECIMAL without the zeros that ZEROFILL puts in front, as the log's decoder prints it.

@@ -165,6 +165,9 @@ func (d *Decoder) settle(t *Table, err error) error {
 	if !errors.As(err, &f) {
 		return err
 	}
+	if f.end != 0 {
+		f.err.Msg += " (before position " + uintText(uint64(f.end)) + ")"
+	}
 	d.remove(t)
 	return d.h.TableError(f.err)
 }

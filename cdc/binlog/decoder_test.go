@@ -339,11 +339,11 @@ func TestInvalidText(t *testing.T) {
 			data = append(data, s...)
 			off = append(off, int32(len(data)))
 		}
-		if validText(data, off[:2]) {
+		if validText(data, off[:2], 0) {
 			t.Errorf("%q is taken for valid", texts)
 		}
 	}
-	if !validText([]byte("aé€😀"), []int32{0, 1, 3, 6}) {
+	if !validText([]byte("aé€😀"), []int32{7, 8, 10, 13}, 7) {
 		t.Error("valid text is refused")
 	}
 }

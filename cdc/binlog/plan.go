@@ -42,21 +42,35 @@ const (
 	opJSON
 	opHashInt
 	opSkip // left out
+
+	// In rows of the binary protocol: as text, or in parts.
+
+	opRowDec64
+	opRowDec128
+	opRowDecText
+	opRowDate
+	opRowDatetime // also TIMESTAMP
+	opRowTime
 )
 
-// op is one column's step through a row image. Hot fields only; the rest is in column.
+// op is how one column's value comes from an image into the batch. Hot fields only; the rest is in column.
 type op struct {
 	code     opcode
-	lenBytes uint8 // bytes of the length in front of the value; 0 for a value of fixed size
+	form     form
 	key      bool
 	unsigned bool // opHashInt
-	nullMask byte
-	nullByte int32
+	null     bool // in the source: the image's bitmap counts
+	nullable bool // in the batch
+	check    bool // texts that must be UTF-8
+	nullMask uint8
+	nullByte int32 // of the bitmap
 	size     int32 // of fixed-size values
-	out      int32 // column of the batch
-	nullable bool  // in the batch
+	step     int32 // of the layout: the column stands
+	at       int32 // so far behind its start
+	out      int32 // column of the batch, negative if it is left out
 	c        *column
 	groups   []group // decimals
+	name     string
 }
 
 // plan decodes the row images that follow one table map. It lives as long as the map's bytes are the same.
@@ -67,20 +81,15 @@ type plan struct {
 	// passed: the map came while the table's rows were passed over. It may be of a definition older than the table's, so it is
 	// looked at only when rows count again.
 	passed bool
-	ops    []op
-	full   []byte // bitmap with all columns set
-	keyEnd int    // ops up to here contain all key columns
-	before []span // key columns of the images of the update that is being decoded
-	after  []span
+	layout *layout
+	full   []byte  // bitmap with all columns set
+	before []int32 // where the steps of an update's old image stand
 }
 
-// span is where a key column lies in a row image.
-type span struct{ from, to int }
-
-// compilePlan checks the table map against the table's definition and lays out its images. Each difference is an error:
+// compilePlan checks the table map against the table's definition and lays its images out. Each difference is an error:
 // rows under another definition than the one that is followed must not be decoded.
-func compilePlan(t *Table, m *tableMap) ([]op, *cdc.Error) {
-	fail := func(format string, args ...any) ([]op, *cdc.Error) {
+func compilePlan(t *Table, m *tableMap) (*layout, *cdc.Error) {
+	fail := func(format string, args ...any) (*layout, *cdc.Error) {
 		return nil, cdc.Errorf(CodeMismatch, t.schema.Table, "table map %d: %s", m.id, fmt.Sprintf(format, args...))
 	}
 	src := t.source.Columns
@@ -103,24 +112,24 @@ func compilePlan(t *Table, m *tableMap) ([]op, *cdc.Error) {
 		if mc.nullable != c.src.Nullable {
 			return fail("column %s: nullable is %t, in the definition %t", c.src.Name, mc.nullable, c.src.Nullable)
 		}
-		o.nullByte, o.nullMask = int32(i>>3), 1<<(i&7)
-		if err := o.layout(mc); err != nil {
+		o.name, o.null, o.nullByte, o.nullMask = c.src.Name, mc.nullable, int32(i>>3), 1<<(i&7)
+		if err := o.measure(mc); err != nil {
 			return fail("column %s: %v", c.src.Name, err)
 		}
 		if c.out < 0 {
 			o.code, o.out = opSkip, -1
 			continue
 		}
-		o.c, o.out, o.key, o.nullable = c, int32(c.out), c.src.Key > 0, c.nullable
+		o.c, o.out, o.key, o.nullable, o.check = c, int32(c.out), c.src.Key > 0, c.nullable, c.typ.Kind == cdc.KindString
 		if err := o.bind(mc, m.signs); err != nil {
 			return fail("column %s is %s: %v", c.src.Name, c.src.ColumnType, err)
 		}
 	}
-	return ops, nil
+	return newLayout(ops, 0, (len(ops)+7)/8), nil
 }
 
-// layout sets how many bytes a value takes, from the table map alone.
-func (o *op) layout(m *mapColumn) error {
+// measure sets how many bytes a value takes, from the table map alone.
+func (o *op) measure(m *mapColumn) error {
 	switch m.typ {
 	case typeTiny, typeYear:
 		o.size = 1
@@ -145,15 +154,15 @@ func (o *op) layout(m *mapColumn) error {
 		}
 		o.size = map[byte]int32{typeTimestamp2: 4, typeDatetime2: 5, typeTime2: 3}[m.typ] + int32(m.meta+1)/2
 	case typeVarchar, typeVarString, typeString:
-		o.lenBytes = 1
+		o.form = form1
 		if m.meta > 255 {
-			o.lenBytes = 2
+			o.form = form2
 		}
 	case typeBlob, typeJSON, typeGeometry, typeVector, typeTinyBlob, typeMediumBlob, typeLongBlob:
 		if m.meta < 1 || m.meta > 4 {
 			return fmt.Errorf("%d bytes of length", m.meta)
 		}
-		o.lenBytes = uint8(m.meta)
+		o.form = form(m.meta)
 	case typeBit:
 		if m.meta < 1 || m.meta > 64 {
 			return fmt.Errorf("%d bits", m.meta)

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
@@ -16,32 +15,10 @@ const RowSession = "SET SESSION time_zone = '+00:00', character_set_results = NU
 // RowDecoder turns rows of the binary protocol (COM_STMT_EXECUTE) into batches of OpRead rows. It is used by one goroutine.
 type RowDecoder struct {
 	table  cdc.TableID
-	ops    []rowOp
+	layout *layout
 	names  []string
 	writer *writer
-	nulls  int // bytes of the bitmap
 }
-
-// rowOp is one column's step through a row.
-type rowOp struct {
-	code     opcode
-	form     rowForm
-	nullable bool // in the batch
-	nullMask byte
-	nullByte int32
-	size     int32 // of fixed-size values
-	out      int32
-	c        *column
-}
-
-// rowForm says how a value's length is written.
-type rowForm uint8
-
-const (
-	formFixed  rowForm = iota
-	formByte           // one byte: dates and times
-	formLenenc         // a length-encoded integer
-)
 
 // NewRowDecoder returns a decoder for rows of Columns, in that order. pool is Table.Pool of the table's registration, or
 // a new one. Batches go to emit with one reference; an error of emit is returned by Row and Flush as it is.
@@ -56,56 +33,70 @@ func NewRowDecoder(pool *cdc.BatchPool, opts TableOptions, seed uint64, emit fun
 		return nil, cerr
 	}
 	d := &RowDecoder{table: schema.Table, writer: w}
+	var ops []op
 	for i := range cols {
 		c := &cols[i]
 		if c.out < 0 {
 			continue
 		}
-		n := len(d.ops) + 2 // the bitmap's first two bits are not used
-		o := rowOp{code: mapTypes[c.fam].signed, c: c, out: int32(c.out), nullable: c.nullable, nullByte: int32(n >> 3), nullMask: 1 << (n & 7)}
-		if c.src.Unsigned {
-			o.code = mapTypes[c.fam].unsigned
-		}
-		o.form, o.size = rowLayout(c.fam)
-		switch {
-		case c.fam == famDecimal && c.src.Precision > 38:
-			o.code = opDecText
-		case c.fam == famDecimal && c.src.Precision > 18:
-			o.code = opDec128
-		case c.fam == famEnum || c.fam == famSet:
-			o.code = opText
-		case c.fam == famJSON:
-			o.code = opCopy
-		}
-		switch {
-		case c.hash && c.fam.integer():
-			o.code = opHashInt
-		case c.hash:
-		case o.code == opText && c.cs.kind == charsetUTF8, o.code == opBinary:
-			o.code = opCopy
-		}
-		d.ops = append(d.ops, o)
+		n := len(ops) + 2 // the bitmap's first two bits are not used
+		o := op{name: c.src.Name, c: c, out: int32(c.out), null: c.src.Nullable, nullable: c.nullable, nullByte: int32(n >> 3), nullMask: 1 << (n & 7),
+			check: c.typ.Kind == cdc.KindString, unsigned: c.src.Unsigned}
+		o.code, o.form, o.size = rowCode(c)
+		ops = append(ops, o)
 		d.names = append(d.names, c.src.Name)
 	}
-	d.nulls = (len(d.ops) + 9) / 8
+	d.layout = newLayout(ops, 1, 1+(len(ops)+9)/8)
 	return d, nil
 }
 
-func rowLayout(f family) (rowForm, int32) {
-	switch f {
-	case famTiny:
-		return formFixed, 1
-	case famShort, famYear:
-		return formFixed, 2
-	case famInt24, famInt, famFloat:
-		return formFixed, 4
-	case famBig, famDouble:
-		return formFixed, 8
-	case famDate, famTime, famDatetime, famTimestamp:
-		return formByte, 0
-	default:
-		return formLenenc, 0
+// rowCode returns how a column's values stand in rows of the binary protocol.
+func rowCode(c *column) (code opcode, f form, size int32) {
+	if code = mapTypes[c.fam].signed; c.src.Unsigned {
+		code = mapTypes[c.fam].unsigned
 	}
+	f = formLenenc
+	switch c.fam {
+	case famTiny:
+		f, size = formFixed, 1
+	case famShort:
+		f, size = formFixed, 2
+	case famYear:
+		code, f, size = opU16, formFixed, 2
+	case famInt24:
+		code, f, size = opI32, formFixed, 4
+	case famInt, famFloat:
+		f, size = formFixed, 4
+	case famBig, famDouble:
+		f, size = formFixed, 8
+	case famDate:
+		code, f = opRowDate, form1
+	case famTime:
+		code, f = opRowTime, form1
+	case famDatetime, famTimestamp:
+		code, f = opRowDatetime, form1
+	case famDecimal:
+		switch {
+		case c.src.Precision > 38:
+			code = opRowDecText
+		case c.src.Precision > 18:
+			code = opRowDec128
+		default:
+			code = opRowDec64
+		}
+	case famEnum, famSet:
+		code = opText
+	case famJSON:
+		code = opCopy
+	}
+	switch {
+	case c.hash && c.fam.integer():
+		code = opHashInt
+	case c.hash:
+	case code == opText && c.cs.kind == charsetUTF8, code == opBinary:
+		code = opCopy
+	}
+	return code, f, size
 }
 
 // Columns returns the names of the columns to select, in order.
@@ -119,8 +110,8 @@ func (d *RowDecoder) Definition(i int, packet []byte) error {
 	fail := func(format string, args ...any) error {
 		return cdc.Errorf(CodeMismatch, d.table, "result column %d: %s", i+1, fmt.Sprintf(format, args...))
 	}
-	if i >= len(d.ops) {
-		return fail("only %d were selected", len(d.ops))
+	if i >= len(d.layout.ops) {
+		return fail("only %d were selected", len(d.layout.ops))
 	}
 	var name []byte
 	b := packet
@@ -138,7 +129,7 @@ func (d *RowDecoder) Definition(i int, packet []byte) error {
 		return fail("a malformed definition")
 	}
 	collation, typ, flags := binary.LittleEndian.Uint16(b[1:]), b[7], binary.LittleEndian.Uint16(b[8:])
-	c := d.ops[i].c
+	c := d.layout.ops[i].c
 	if string(name) != c.src.Name {
 		return fail("it is %q, expected %q", name, c.src.Name)
 	}
@@ -176,22 +167,39 @@ func (d *RowDecoder) Definition(i int, packet []byte) error {
 
 // Row appends a row: the packet's payload, from the zero byte on. It is not retained.
 func (d *RowDecoder) Row(packet []byte) error {
-	w := d.writer
-	r, err := w.open()
-	if err != nil {
-		return plain(err)
+	w, l := d.writer, d.layout
+	if len(packet) == 0 || packet[0] != 0 {
+		w.drop()
+		return valueError(d.table, d.names[0], errShort)
 	}
-	column, err := d.row(w.b.Cols, r, packet)
+	err := w.packet(l, packet)
+	w.run.base = nil
 	if err != nil {
 		w.drop()
-		name := "after the last one"
-		if column < len(d.names) {
-			name = d.names[column]
-		}
-		return valueError(d.table, name, err)
 	}
-	w.close(cdc.OpRead, len(packet))
-	return nil
+	return plain(err)
+}
+
+// packet takes a row of the binary protocol.
+func (w *writer) packet(l *layout, packet []byte) error {
+	direct := len(packet) >= arenaBytes
+	if direct {
+		if err := w.decode(); err != nil {
+			return err
+		}
+		w.run.base = packet
+	}
+	n, err := w.image(l, false, packet, 0)
+	if err != nil {
+		return err
+	}
+	if n != len(packet) {
+		return w.fault(l, len(l.ops), errors.New("bytes are left over"))
+	}
+	if err := w.take(cdc.OpRead, packet, 0); err != nil || !direct {
+		return err
+	}
+	return w.decode()
 }
 
 // Flush hands on the rows that are left.
@@ -202,148 +210,12 @@ func (d *RowDecoder) Drop() { d.writer.drop() }
 
 // plain takes the table's error out of its wrapping.
 func plain(err error) error {
-	var f *fault
+	if err == nil {
+		return nil
+	}
+	var f *fault // allocates: errors.As lets it escape
 	if errors.As(err, &f) {
 		return f.err
 	}
 	return err
-}
-
-func (d *RowDecoder) row(cols []cdc.Vec, r int, b []byte) (column int, err error) {
-	if len(b) < 1+d.nulls || b[0] != 0 {
-		return 0, errShort
-	}
-	nulls, pos := b[1:1+d.nulls], 1+d.nulls
-	for i := range d.ops {
-		o := &d.ops[i]
-		v := &cols[o.out]
-		if nulls[o.nullByte]&o.nullMask != 0 {
-			if !o.nullable {
-				return i, errNull
-			}
-			setNull(v, r)
-			continue
-		}
-		n := int(o.size)
-		switch o.form {
-		case formByte:
-			if pos >= len(b) {
-				return i, errShort
-			}
-			n = int(b[pos])
-			pos++
-		case formLenenc:
-			if pos < len(b) && b[pos] < 0xfb {
-				n = int(b[pos])
-				pos++
-				break
-			}
-			l, k := lenenc(b[pos:])
-			if k == 0 || l > uint64(len(b)) {
-				return i, errShort
-			}
-			n = int(l)
-			pos += k
-		}
-		if len(b)-pos < n {
-			return i, errShort
-		}
-		raw := b[pos : pos+n : pos+n]
-		pos += n
-		if o.nullable {
-			v.Valid[r>>3] |= 1 << (uint(r) & 7)
-		}
-		switch o.code {
-		case opI8:
-			v.I32[r] = int32(int8(raw[0]))
-		case opU8:
-			v.I32[r] = int32(raw[0])
-		case opI16:
-			v.I32[r] = int32(int16(binary.LittleEndian.Uint16(raw)))
-		case opU16, opYear:
-			v.I32[r] = int32(binary.LittleEndian.Uint16(raw))
-		case opI24, opI32, opU24:
-			v.I32[r] = int32(binary.LittleEndian.Uint32(raw))
-		case opU32:
-			v.I64[r] = int64(binary.LittleEndian.Uint32(raw))
-		case opI64:
-			v.I64[r] = int64(binary.LittleEndian.Uint64(raw))
-		case opU64:
-			v.I64[2*r], v.I64[2*r+1] = int64(binary.LittleEndian.Uint64(raw)), 0
-		case opF32:
-			v.F32[r] = math.Float32frombits(binary.LittleEndian.Uint32(raw))
-		case opF64:
-			v.F64[r] = math.Float64frombits(binary.LittleEndian.Uint64(raw))
-		case opCopy:
-			v.Data = append(v.Data, raw...)
-			v.Off[r+1] = int32(len(v.Data))
-			if len(v.Data) > math.MaxInt32 {
-				return i, errTooLong
-			}
-		default:
-			if err := o.rare(v, r, raw); err != nil {
-				return i, err
-			}
-		}
-	}
-	if pos != len(b) {
-		return len(d.ops), errors.New("bytes are left over")
-	}
-	return 0, nil
-}
-
-// rare decodes what row leaves to a call.
-func (o *rowOp) rare(v *cdc.Vec, r int, raw []byte) error {
-	switch o.code {
-	case opDec64, opDec128:
-		lo, hi, err := parseDecimal(raw, o.c.src.Scale)
-		if o.code == opDec64 {
-			v.I64[r] = int64(lo)
-		} else {
-			v.I64[2*r], v.I64[2*r+1] = int64(lo), int64(hi)
-		}
-		return err
-	case opDecText:
-		var err error
-		if v.Data, err = normalDecimal(v.Data, raw); err != nil {
-			return err
-		}
-		return end(v, r)
-	case opDate, opDatetime, opTimestamp:
-		days, micros, ok, err := rowDatetime(raw)
-		switch {
-		case err != nil:
-			return err
-		case !ok:
-			if o.nullable {
-				v.Valid[r>>3] &^= 1 << (uint(r) & 7)
-			}
-			return o.c.putZeroDate(v, r)
-		case o.code == opDate:
-			v.I32[r] = int32(days)
-		default:
-			v.I64[r] = days*86400e6 + micros
-		}
-		return nil
-	case opTime:
-		var err error
-		if v.Data, err = rowTime(v.Data, raw, o.c.src.FSP); err != nil {
-			return err
-		}
-		return end(v, r)
-	case opText:
-		return o.c.putText(v, r, raw)
-	case opBinary:
-		return o.c.putBinary(v, r, raw)
-	case opBit:
-		return o.c.putBit(v, r, raw)
-	case opHashInt:
-		u := littleEndian(raw)
-		if bits := 8 * len(raw); !o.c.src.Unsigned {
-			u = uint64(int64(u<<(64-bits)) >> (64 - bits))
-		}
-		return o.c.putHashedInt(v, r, u)
-	default:
-		panic("binlog: operation without a decoder")
-	}
 }

@@ -45,13 +45,13 @@ func (d *Decoder) tableMap(e *Event, body []byte) error {
 		if err != nil {
 			return d.bad(e, err)
 		}
-		ops, cerr := compilePlan(t, m)
+		l, cerr := compilePlan(t, m)
 		if cerr != nil {
-			if err := d.settle(t, &fault{cerr}); err != nil {
+			if err := d.settle(t, &fault{err: cerr}); err != nil {
 				return err
 			}
 		} else {
-			p.bind(t, ops)
+			p.bind(t, l)
 		}
 	}
 	d.plans[id] = p
@@ -59,18 +59,13 @@ func (d *Decoder) tableMap(e *Event, body []byte) error {
 	return nil
 }
 
-func (p *plan) bind(t *Table, ops []op) {
-	p.table, p.ops = t, ops
-	p.full = make([]byte, (len(ops)+7)/8)
-	keys := 0
-	for i := range ops {
+func (p *plan) bind(t *Table, l *layout) {
+	p.table, p.layout = t, l
+	p.full = make([]byte, (len(l.ops)+7)/8)
+	for i := range l.ops {
 		p.full[i>>3] |= 1 << (i & 7)
-		if ops[i].key {
-			p.keyEnd = i + 1
-			keys++
-		}
 	}
-	p.before, p.after = make([]span, keys), make([]span, keys)
+	p.before = make([]int32, l.places())
 }
 
 // rows decodes a rows event: table id 6, flags 2, in version 2 the length (itself included) of extra data and those, the
@@ -102,7 +97,7 @@ func (d *Decoder) rows(e *Event, b []byte) error {
 	if t == nil || t.Skip || t.gone {
 		return nil
 	}
-	fail := func(err *cdc.Error) error { return d.settle(t, &fault{err}) }
+	fail := func(err *cdc.Error) error { return d.settle(t, &fault{err: err}) }
 	if e.Type == PartialUpdateRowsEvent {
 		return fail(cdc.Errorf(CodePartialJSON, t.schema.Table, "before position %d", e.End))
 	}
@@ -121,8 +116,8 @@ func (d *Decoder) rows(e *Event, b []byte) error {
 	if n == 0 {
 		return d.bad(e, errShortEvent)
 	}
-	if count != uint64(len(p.ops)) {
-		return fail(cdc.Errorf(CodeMismatch, t.schema.Table, "rows of %d columns before position %d, the table map has %d", count, e.End, len(p.ops)))
+	if count != uint64(len(p.layout.ops)) {
+		return fail(cdc.Errorf(CodeMismatch, t.schema.Table, "rows of %d columns before position %d, the table map has %d", count, e.End, len(p.layout.ops)))
 	}
 	b = b[n:]
 	update := e.Type == UpdateRowsV1 || e.Type == UpdateRowsV2
@@ -153,101 +148,91 @@ func (d *Decoder) rows(e *Event, b []byte) error {
 		d.open = append(d.open, t)
 	}
 	t.writer.micros, t.writer.pos = d.micros, d.pos
-	var err error
-	switch {
-	case insert:
-		err = p.inserts(b)
-	case update:
-		err = p.updates(b)
-	default:
-		err = p.deletes(b)
-	}
+	err := p.images(e, b, update, insert)
+	t.writer.run.base = nil
 	if err == nil {
 		return nil
 	}
-	var f *fault
-	if errors.As(err, &f) {
-		f.err.Msg += " (before position " + uintText(uint64(e.End)) + ")"
+	var f *fault // allocates: errors.As lets it escape
+	if errors.As(err, &f) && f.end == 0 {
+		f.end = e.End
 	}
 	return d.settle(t, err)
 }
 
-func (p *plan) inserts(b []byte) error {
-	for len(b) > 0 {
-		n, err := p.row(b, cdc.OpInsert)
+// images takes the images of a rows event: one a row, two of an update.
+func (p *plan) images(e *Event, b []byte, update, insert bool) error {
+	w := p.table.writer
+	direct := p.layout.direct(len(b))
+	if direct {
+		if err := w.decode(); err != nil {
+			return err
+		}
+		w.run.base = b
+	}
+	var err error
+	switch {
+	case update:
+		err = p.updates(w, b, e.End)
+	case insert:
+		err = p.single(w, b, cdc.OpInsert, e.End)
+	default:
+		err = p.single(w, b, cdc.OpDelete, e.End)
+	}
+	if err == nil && direct {
+		err = w.decode()
+	}
+	return err
+}
+
+// single takes inserts or deletes.
+func (p *plan) single(w *writer, b []byte, op cdc.Op, end uint32) error {
+	for at := 0; at < len(b); {
+		n, err := w.image(p.layout, op == cdc.OpDelete, b[at:], at)
 		if err != nil {
 			return err
 		}
-		b = b[n:]
+		if err := w.take(op, b[at:at+n], end); err != nil {
+			return err
+		}
+		p.layout.last = n
+		at += n
 	}
 	return nil
 }
 
-func (p *plan) deletes(b []byte) error {
-	for len(b) > 0 {
-		n, err := p.row(b, cdc.OpDelete)
+// updates takes pairs of images. Where the key differs, the old row is deleted and the new one inserted.
+func (p *plan) updates(w *writer, b []byte, end uint32) error {
+	l := p.layout
+	for at := 0; at < len(b); {
+		old := at
+		n, column, err := l.walk(b[old:], old, p.before, 1)
 		if err != nil {
-			return err
+			return w.fault(l, column, err)
 		}
-		b = b[n:]
-	}
-	return nil
-}
-
-// updates decodes pairs of images. Where the key differs, the old row is deleted and the new one inserted.
-func (p *plan) updates(b []byte) error {
-	for len(b) > 0 {
-		n, err := p.walk(b, len(p.ops), p.before)
-		if err != nil {
-			return p.value(len(p.ops), err)
-		}
-		before := b[:n]
-		b = b[n:]
-		if _, err := p.walk(b, p.keyEnd, p.after); err != nil {
-			return p.value(len(p.ops), err)
-		}
+		at += n
 		op := cdc.OpUpdate
-		for i, s := range p.before {
-			if a := p.after[i]; !bytes.Equal(before[s.from:s.to], b[a.from:a.to]) {
-				op = cdc.OpInsert
-				break
-			}
+		if n, err = w.image(l, false, b[at:], at); err != nil {
+			return err
 		}
-		if op == cdc.OpInsert {
-			if _, err := p.row(before, cdc.OpDelete); err != nil {
+		after := w.run.starts[w.run.rows:]
+		if !l.same(b, p.before, after, pitch, int32(at+l.head)-after[0]) {
+			op = cdc.OpInsert
+			if _, err := w.image(l, true, b[old:at], old); err != nil {
+				return err
+			}
+			if err := w.take(cdc.OpDelete, b[old:at], end); err != nil {
+				return err
+			}
+			if _, err := w.image(l, false, b[at:], at); err != nil {
 				return err
 			}
 		}
-		if n, err = p.row(b, op); err != nil {
+		if err := w.take(op, b[at:at+n], end); err != nil {
 			return err
 		}
-		b = b[n:]
+		l.last = 2 * n
+		at += n
 	}
 	return nil
-}
-
-// row decodes one image as a row of the open batch and returns its length.
-func (p *plan) row(b []byte, op cdc.Op) (int, error) {
-	w := p.table.writer
-	r, err := w.open()
-	if err != nil {
-		return 0, err
-	}
-	if op == cdc.OpDelete {
-		w.empty(r)
-	}
-	n, column, err := p.image(w.b.Cols, r, b, op == cdc.OpDelete)
-	if err != nil {
-		return 0, p.value(column, err)
-	}
-	w.close(op, n)
-	return n, nil
-}
-
-func (p *plan) value(column int, err error) error {
-	name := "of the key"
-	if column < len(p.ops) {
-		name = p.table.source.Columns[column].Name
-	}
-	return &fault{valueError(p.table.schema.Table, name, err)}
 }

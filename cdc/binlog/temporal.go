@@ -41,43 +41,65 @@ func monthDays(y, m int64) int64 {
 	return 31
 }
 
+// months has the first day and the number of days of each month (year*13 + month, as MySQL counts) of the years that most dates are of:
+// the day times 32, plus the number.
+var months = func() (t [13 * 130]int32) {
+	for i := range t {
+		y, m := int64(firstYear+i/13), int64(i%13)
+		if first, ok := civilDays(y, m, 1); ok {
+			t[i] = int32(first<<5 | monthDays(y, m))
+		}
+	}
+	return t
+}()
+
+const firstYear = 1950
+
+// monthDay is civilDays for a month that is counted as in months.
+func monthDay(month, d int64) (days int64, ok bool) {
+	if i := uint64(month - 13*firstYear); i < uint64(len(months)) {
+		if m := int64(months[i]); uint64(d-1) < uint64(m&31) {
+			return m>>5 + d - 1, true
+		}
+	}
+	return civilDays(month/13, month%13, d)
+}
+
 // logDate decodes the three bytes of a DATE. ok is false for what is no calendar date.
 func logDate(raw []byte) (days int32, ok bool) {
 	v := int64(raw[0]) | int64(raw[1])<<8 | int64(raw[2])<<16
-	n, ok := civilDays(v>>9, v>>5&15, v&31)
+	m := v >> 5 & 15
+	if m > 12 {
+		return 0, false
+	}
+	n, ok := monthDay((v>>9)*13+m, v&31)
 	return int32(n), ok
 }
 
-// logDatetime decodes a DATETIME2: 40 bits big endian (1 sign, 17 year*13+month, 5 day, 5 hour, 6 minute, 6 second) and
-// the fraction.
-func logDatetime(raw []byte) (micros int64, ok bool) {
-	v := int64(raw[0])<<32 | int64(binary.BigEndian.Uint32(raw[1:]))
-	v -= 0x8000000000
+// fractionOf returns the microseconds of the k bytes at the top of x.
+func fractionOf(x uint64, k int) int64 { return int64(x>>(64-8*uint(k))) * fractionScale[k] }
+
+// logDatetime decodes a DATETIME2 with k bytes of fraction at the top of x: 40 bits (1 sign, 17 year*13+month, 5 day, 5 hour, 6 minute,
+// 6 second) and the fraction.
+func logDatetime(x uint64, k int) (micros int64, ok bool) {
+	v := int64(x>>24) - 0x8000000000
 	if v < 0 {
 		return 0, false
 	}
-	var fraction int64
-	for _, c := range raw[5:] {
-		fraction = fraction<<8 | int64(c)
-	}
-	ym := v >> 22
-	days, ok := civilDays(ym/13, ym%13, v>>17&31)
+	days, ok := monthDay(v>>22, v>>17&31)
 	h, m, s := v>>12&31, v>>6&63, v&63
-	fraction *= fractionScale[len(raw)-5]
+	fraction := fractionOf(x<<40, k)
 	if !ok || h > 23 || m > 59 || s > 59 || fraction > 999999 {
 		return 0, false
 	}
 	return (days*86400+h*3600+m*60+s)*1e6 + fraction, true
 }
 
-// logTimestamp decodes a TIMESTAMP2: seconds since the epoch, big endian, and the fraction. Second 0 is MySQL's zero.
-func logTimestamp(raw []byte) (micros int64, ok bool) {
-	s := int64(binary.BigEndian.Uint32(raw))
-	var fraction int64
-	for _, c := range raw[4:] {
-		fraction = fraction<<8 | int64(c)
-	}
-	fraction *= fractionScale[len(raw)-4]
+// logTimestamp decodes a TIMESTAMP2 with k bytes of fraction at the top of x: seconds since the epoch, and the fraction. Second 0 is
+// MySQL's zero.
+func logTimestamp(x uint64, k int) (micros int64, ok bool) {
+	s := int64(x >> 32)
+	fraction := fractionOf(x<<32, k)
 	return s*1e6 + fraction, s != 0 && fraction <= 999999
 }
 
@@ -145,7 +167,10 @@ func rowDatetime(raw []byte) (days, micros int64, ok bool, err error) {
 	if h > 23 || mi > 59 || s > 59 || us > 999999 {
 		return 0, 0, false, errTime
 	}
-	days, ok = civilDays(y, mo, d)
+	if mo > 12 {
+		return 0, 0, false, nil
+	}
+	days, ok = monthDay(y*13+mo, d)
 	return days, (h*3600+mi*60+s)*1e6 + us, ok, nil
 }
 

@@ -12,11 +12,11 @@ type writer struct {
 	hasher *cdc.KeyHasher
 	emit   func(*cdc.Batch) error
 
-	b       *cdc.Batch // open; nil if there are no rows
-	bytes   int        // that the rows of b take: their images, or their slots where NULLs make the images smaller
-	slots   int        // bytes of a row's values of fixed size
-	checked []int32    // columns of UTF-8 text that was copied unchecked
-	nonKey  []int32    // columns that a delete leaves empty; without Meta columns
+	b      *cdc.Batch // open; nil if there are no rows
+	run    run        // its last rows, which are not decoded yet
+	bytes  int        // that the rows of b take: their images, or their slots where NULLs make the images smaller
+	slots  int        // bytes of a row's values of fixed size
+	nonKey []int32    // columns that a delete leaves empty; without Meta columns
 
 	metaOp, metaTS, metaPos int // columns, or -1
 	micros                  int64
@@ -24,7 +24,10 @@ type writer struct {
 }
 
 // fault is an error of the table's own data, as opposed to one of whoever takes the batches.
-type fault struct{ err *cdc.Error }
+type fault struct {
+	err *cdc.Error
+	end uint32 // where the row's event ends in the log; 0 if that is not known
+}
 
 func (f *fault) Error() string { return f.err.Error() }
 func (f *fault) Unwrap() error { return f.err }
@@ -48,32 +51,33 @@ func newWriter(s *cdc.Schema, opts *TableOptions, seed uint64, pool *cdc.BatchPo
 			w.metaPos = i
 		}
 		w.slots += slotBytes[s.Columns[i].Type.Layout()]
-		if s.Columns[i].Type.Kind == cdc.KindString {
-			w.checked = append(w.checked, int32(i))
-		}
 	}
 	return w, nil
 }
 
 var slotBytes = [...]int{cdc.LayoutU8: 1, cdc.LayoutI32: 4, cdc.LayoutI64: 8, cdc.LayoutI128: 16, cdc.LayoutF32: 4, cdc.LayoutF64: 8, cdc.LayoutBytes: 4}
 
-// open makes room for a row and returns its index.
-func (w *writer) open() (int, error) {
+// room opens a batch, and makes room in it for a row.
+func (w *writer) room() error {
 	if b := w.b; b != nil && (b.N >= cdc.MaxBatchRows || w.bytes >= cdc.MaxBatchBytes) {
 		if err := w.flush(); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if w.b == nil {
 		w.b, w.bytes = w.pool.Get(), 0
 	}
 	if w.b.N == w.b.Cap() {
+		// Growing goes by the values so far.
+		if err := w.decode(); err != nil {
+			return err
+		}
 		w.b.Grow()
 	}
-	return w.b.N, nil
+	return nil
 }
 
-// close ends the row that open began, of n bytes.
+// close adds a row of n bytes, whose values are decoded later.
 func (w *writer) close(op cdc.Op, n int) {
 	b, r := w.b, w.b.N
 	b.Ops[r] = op
@@ -94,30 +98,27 @@ func (w *writer) close(op cdc.Op, n int) {
 	w.bytes += max(n, w.slots)
 }
 
-// flush checks the open batch, computes its keys and hands it on. The error is a *fault, or the taker's.
+// flush hands the open batch on. The error is a *fault, or the taker's.
 func (w *writer) flush() error {
-	b := w.b
-	if b == nil {
+	if w.b == nil {
 		return nil
 	}
+	if err := w.decode(); err != nil {
+		w.drop()
+		return err
+	}
+	b := w.b
 	w.b = nil
 	if b.N == 0 {
 		b.Release()
 		return nil
 	}
-	for _, i := range w.checked {
-		if v := &b.Cols[i]; !validText(v.Data, v.Off[:b.N]) {
-			name := w.schema.Columns[i].Name
-			b.Release()
-			return &fault{valueError(w.schema.Table, name, errText)}
-		}
-	}
-	w.hasher.Hash(b.Cols, 0, b.N, b.KeyHi, b.KeyLo)
 	return w.emit(b)
 }
 
 // drop gives the open batch back unread.
 func (w *writer) drop() {
+	w.run.clear()
 	if w.b != nil {
 		w.b.Release()
 		w.b = nil
