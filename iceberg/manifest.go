@@ -84,31 +84,24 @@ func isVectors(k groupKey, version int) bool {
 	return k.content == iceberggo.ManifestContentDeletes && version >= 3
 }
 
-// splitBlocks tells the entries whose blocks are whole, one block after the other, from the rest.
-func splitBlocks(entries []*liveEntry) (whole, loose []*liveEntry) {
-	blocks := map[*entryBlock][]*liveEntry{}
-	order := make([]*entryBlock, 0, len(entries)/blockEntries+1)
+// wholeBlocks counts the entries of each block, and returns those that are not in a block all of whose entries are here.
+func wholeBlocks(entries []*liveEntry) (loose []*liveEntry) {
 	for _, e := range entries {
-		if e.block == nil {
+		if e.block != nil {
+			e.block.here = 0
+		}
+	}
+	for _, e := range entries {
+		if e.block != nil {
+			e.block.here++
+		}
+	}
+	for _, e := range entries {
+		if e.block == nil || e.block.here != e.block.n {
 			loose = append(loose, e)
-			continue
-		}
-		in, ok := blocks[e.block]
-		if !ok {
-			order = append(order, e.block)
-			in = make([]*liveEntry, 0, e.block.n)
-		}
-		blocks[e.block] = append(in, e)
-	}
-	whole = make([]*liveEntry, 0, len(entries))
-	for _, b := range order {
-		if in := blocks[b]; len(in) == b.n {
-			whole = append(whole, in...)
-		} else {
-			loose = append(loose, in...)
 		}
 	}
-	return whole, loose
+	return loose
 }
 
 // absorb moves the live entries of an older manifest into the group.
@@ -231,12 +224,16 @@ func (b *build) encodeManifest(next *cacheDelta, k groupKey, spec iceberggo.Part
 		if _, err := buf.block(); err != nil {
 			return nil, nil, err
 		}
-		var whole []*liveEntry
-		whole, loose = splitBlocks(g.existing)
-		for i := 0; i < len(whole); i += whole[i].block.n {
-			buf.compressed(int64(whole[i].block.n), whole[i].block.z)
-		}
-		for _, e := range whole {
+		loose = wholeBlocks(g.existing)
+		for _, e := range g.existing {
+			k := e.block
+			if k == nil || k.here != k.n && k.here != blockWritten {
+				continue
+			}
+			if k.here == k.n {
+				buf.compressed(int64(k.n), k.z)
+				k.here = blockWritten
+			}
 			rows[iceberggo.EntryStatusEXISTING] += e.rows
 		}
 		for len(loose) >= blockEntries {
@@ -249,7 +246,7 @@ func (b *build) encodeManifest(next *cacheDelta, k groupKey, spec iceberggo.Part
 			if err != nil {
 				return nil, nil, err
 			}
-			block := &entryBlock{blockEntries, bytes.Clone(z)}
+			block := &entryBlock{n: blockEntries, z: bytes.Clone(z)}
 			for _, e := range loose[:blockEntries] {
 				e.block = block
 			}

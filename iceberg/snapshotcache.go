@@ -50,7 +50,11 @@ type liveEntry struct {
 type entryBlock struct {
 	n int // entries that point to it
 	z []byte
+	// here is used while a manifest is written: how many of them go into it, or blockWritten.
+	here int
 }
+
+const blockWritten = -1
 
 // blockEntries is the size of such a block: small, since a replaced vector costs its block; but every block has a Huffman table of its own.
 const blockEntries = 16
@@ -303,10 +307,11 @@ func (d *cacheDelta) apply() {
 
 // smallSize is the size of entries that are remembered only encoded, 0 of others.
 func smallSize(entries []*liveEntry) (n int) {
+	if len(entries) == 0 || entries[0].file != nil {
+		return 0
+	}
 	for _, e := range entries {
-		if e.file == nil {
-			n += len(e.raw)
-		}
+		n += len(e.raw)
 	}
 	return n
 }
