@@ -70,17 +70,22 @@ func (r *Record) encode() ([]byte, error) {
 
 // decode reads a record and checks what a foreign or damaged object would get wrong.
 func decode(b []byte, pipeline string, epoch, n uint64, where string) (*Record, error) {
-	var v struct {
-		V int `json:"v"`
-	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		return nil, corrupt(where, fmt.Sprintf("is not a checkpoint record: %v", err))
-	}
-	if v.V > Version || v.V < 1 {
-		return nil, &cdc.Error{Code: CodeRecordVersion, Msg: fmt.Sprintf("%s has format version %d, this program reads up to %d", where, v.V, Version)}
-	}
 	r := new(Record)
-	if err := json.Unmarshal(b, r); err != nil {
+	err := json.Unmarshal(b, r)
+	if err != nil {
+		r.V = 0
+		var v struct {
+			V int `json:"v"`
+		}
+		if json.Unmarshal(b, &v) != nil {
+			return nil, corrupt(where, fmt.Sprintf("is not a checkpoint record: %v", err))
+		}
+		r.V = v.V // a newer format may not be one that can be read, and is not damage
+	}
+	if r.V > Version || r.V < 1 {
+		return nil, &cdc.Error{Code: CodeRecordVersion, Msg: fmt.Sprintf("%s has format version %d, this program reads up to %d", where, r.V, Version)}
+	}
+	if err != nil {
 		return nil, corrupt(where, fmt.Sprintf("cannot be read: %v", err))
 	}
 	switch {
