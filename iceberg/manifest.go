@@ -21,7 +21,7 @@ const (
 	maxManifestBytes = 8 << 20
 	// minVectorEntries and vectorManifests bound manifests of deletion vectors. Replacing a vector rewrites the manifest
 	// that holds the old one, so these stay small; but readers want few.
-	minVectorEntries = 384
+	minVectorEntries = 512
 	vectorManifests  = 24
 )
 
