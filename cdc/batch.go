@@ -103,13 +103,13 @@ func (b *Batch) Key(i int) Key {
 // Cap returns the number of rows that fit before Grow is needed.
 func (b *Batch) Cap() int { return b.cap }
 
-// Grow makes room for more rows: four times as many, or what the pool's last batch had, up to MaxBatchRows, and no more than
+// Grow makes room for more rows: four times as many, or as many as the pool's last batch, up to MaxBatchRows, and no more than
 // MaxBatchBytes has room for if the rows to come are like those so far. Buffers keep their rows.
 // Batches start small so that five hundred quiet tables do not hold five hundred full buffers.
 func (b *Batch) Grow() {
 	n := 4 * b.cap
 	if b.cap > 0 && b.pool != nil {
-		n = max(n, int(b.pool.rows.Load())*9/8)
+		n = max(n, int(b.pool.rows.Load()))
 	}
 	n = min(max(n, 64), MaxBatchRows)
 	if b.N > 0 {
@@ -117,6 +117,9 @@ func (b *Batch) Grow() {
 		n = min(n, max(full*9/8, b.cap+b.cap/4)+8)
 	}
 	n = min((n+7)&^7, MaxBatchRows)
+	if b.cap > 0 && b.pool != nil {
+		b.pool.rows.Store(int32(n))
+	}
 	b.Ops = resize(b.Ops, n)
 	b.KeyHi = resize(b.KeyHi, n)
 	if !b.Schema.KeyExact() {

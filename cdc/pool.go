@@ -13,7 +13,7 @@ type refCount = atomic.Int32
 type BatchPool struct {
 	schema *Schema
 	free   sync.Pool
-	rows   atomic.Int32 // of the last batch that was released
+	rows   atomic.Int32 // that the last batch had, or has room for: what the next one grows to
 }
 
 // NewBatchPool returns a pool of batches for the schema.
