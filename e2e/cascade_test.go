@@ -66,3 +66,35 @@ func TestCascades(t *testing.T) {
 		p.equal(m, soon, "parent")
 	})
 }
+
+// TestCascadesBeforeARestart: what the server logs now says nothing of the log that it wrote before its restart.
+func TestCascadesBeforeARestart(t *testing.T) {
+	off := map[string]string{"innodb_native_foreign_keys": "OFF"}
+	m, err := testenv.MySQL(t.Context(), testenv.MySQLOptions{Vars: map[string]string{"innodb_native_foreign_keys": "ON"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Stop() //nolint:errcheck // its process ends with ours anyway
+	exec := func(q ...string) {
+		t.Helper()
+		if err := m.Exec(t.Context(), append([]string{"USE fam"}, q...)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Exec(t.Context(), "CREATE DATABASE fam"); err != nil {
+		t.Fatal(err)
+	}
+	exec(strings.Split(family, ";\n")...)
+	p := newPipeline(t, m, "fam", settings{interval: "300ms", parallelism: 1, format: 2, catalog: "sqlite", file: true})
+	p.start()
+	p.equal(m, soon, "parent", "strict")
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	exec("ALTER TABLE strict DROP FOREIGN KEY strict_ibfk_1, ADD FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE", "DELETE FROM parent WHERE id = 4")
+	if err := m.RestartWith(t.Context(), off); err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	p.logs("MYSQL_CASCADE fam.strict", soon)
+}

@@ -10,6 +10,7 @@ import (
 // statement acts on DDL, and on changes that were logged as statements.
 func (f *follower) statement(e *binlog.Event, sql string) error {
 	db := string(e.Query.Database)
+	f.ddl.cascadesLogged = f.cascades.holds(e)
 	for _, x := range f.ddl.read(db, sql, e.Query.SQLMode) {
 		if x.created {
 			if x.table.Name != "" && f.s.patterns.match(x.table) {

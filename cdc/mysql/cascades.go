@@ -1,11 +1,14 @@
 package mysql
 
 import (
+	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/cdc/binlog"
 )
 
 var codeCascade = cdc.NewCode("MYSQL_CASCADE", cdc.TablePaused,
@@ -32,6 +35,45 @@ func readCascades(cn *conn, db string, tables map[cdc.TableID]*foundTable) error
 		t.refused = cdc.Errorf(codeCascade, t.Table, "foreign key %s is ON UPDATE %s, ON DELETE %s, and the server leaves what it does to this table out of the log", r[1], r[2], r[3])
 	}
 	return nil
+}
+
+// cascadeLog says which statements of the log were executed where cascades are logged. That is a matter of the server that executed them
+// and of how it was started, not of the one that is asked now: the log may be older than an upgrade, or come from another server.
+type cascadeLog struct {
+	logged   bool   // by this server since its start
+	serverID uint32 // of this server
+	since    int64  // its start, seconds since the epoch
+}
+
+// readCascadeLog asks the server. The option cannot be changed while it runs.
+func readCascadeLog(cn *conn) (c cascadeLog, err error) {
+	if c.logged, err = logsCascades(cn); err != nil || !c.logged {
+		return c, err
+	}
+	up, err := cn.queryRow("SHOW GLOBAL STATUS LIKE 'Uptime'")
+	if err != nil {
+		return c, err
+	}
+	row, err := cn.queryRow("SELECT @@server_id, UNIX_TIMESTAMP()")
+	if err != nil {
+		return c, err
+	}
+	id, err1 := strconv.ParseUint(row[0], 10, 32)
+	now, err2 := strconv.ParseFloat(row[1], 64)
+	uptime, err3 := strconv.ParseInt(up[1], 10, 64)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return c, protocolError("server id %s, time %s and uptime %s: %v", row[0], row[1], up[1], err)
+	}
+	c.serverID, c.since = uint32(id), int64(now)-uptime
+	return c, nil
+}
+
+// cascadeSlack covers that both clocks have whole seconds.
+const cascadeSlack = 2
+
+// holds reports whether an event was made where cascades are logged.
+func (c cascadeLog) holds(e *binlog.Event) bool {
+	return c.logged && e.ServerID == c.serverID && int64(e.Timestamp) >= c.since+cascadeSlack
 }
 
 // logsCascades reports whether the server writes what foreign keys change into the log.

@@ -33,7 +33,9 @@ type ddlReader struct {
 	lowerNames bool
 	// timestampNull says that TIMESTAMP columns are nullable unless they say otherwise (8.0 and later).
 	timestampNull bool
-	// cascadesLogged says that the log holds what foreign keys change.
+	// columnKeys says that foreign keys written with a column count (9.0 and later).
+	columnKeys bool
+	// cascadesLogged says that the log holds what foreign keys change, where the statement was executed.
 	cascadesLogged bool
 }
 

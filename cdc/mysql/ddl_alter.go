@@ -56,6 +56,9 @@ func (a *alteration) cascade(s *ast.AlterTableSpec) *cdc.Error {
 	}
 	for _, c := range s.NewColumns {
 		for _, o := range c.Options {
+			if !a.r.d.columnKeys {
+				break
+			}
 			if err := a.addedCascade(o.Refer); err != nil {
 				return err
 			}

@@ -32,15 +32,17 @@ type followed struct {
 
 // follower is one run of Follow. Everything in it belongs to its goroutine; only gtids' set is shared (see delivered).
 type follower struct {
-	s      *Source
-	ctx    context.Context
-	out    cdc.LogEmitter
-	log    *slog.Logger
-	obs    *Observer
-	dec    *binlog.Decoder
-	ddl    *ddlReader
-	tables map[cdc.TableID]*followed
-	names  []cdc.TableID
+	s   *Source
+	ctx context.Context
+	out cdc.LogEmitter
+	log *slog.Logger
+	obs *Observer
+	dec *binlog.Decoder
+	ddl *ddlReader
+	// cascades says where the log has what foreign keys change.
+	cascades cascadeLog
+	tables   map[cdc.TableID]*followed
+	names    []cdc.TableID
 	// waiting are the tables that begin later than the log is read: their starts are not reached yet.
 	waiting []*followed
 	labels  bool // some table has a column for the position
@@ -302,7 +304,7 @@ func (f *follower) connected(st *started) {
 	f.server = st.server
 	f.verify, f.fresh, f.idle = st.verify, false, logPos{}
 	f.obs.connected()
-	f.ddl.lowerNames, f.ddl.timestampNull, f.ddl.cascadesLogged = st.lower, st.tsNull, st.cascades
+	f.ddl.lowerNames, f.ddl.timestampNull, f.ddl.columnKeys, f.cascades = st.lower, st.tsNull, st.columnKeys, st.cascades
 	f.at.reading = f.at.pos
 	if f.gtids == nil && st.verify {
 		f.at.reading = f.last.start

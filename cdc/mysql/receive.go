@@ -54,8 +54,9 @@ type started struct {
 	verify bool
 	lower  bool
 	tsNull bool
-	// cascades are in the log.
-	cascades bool
+	// columnKeys: foreign keys can be written with a column (9.0 and later; before, they were read and ignored).
+	columnKeys bool
+	cascades   cascadeLog
 }
 
 // receiver is one connection of the log: a goroutine that reads blocks and hands them over.
@@ -192,13 +193,13 @@ func (s *Source) startDump(cn *conn, req *dumpRequest) (*started, error) {
 	if err := s.checkServerID(cn); err != nil {
 		return nil, err
 	}
-	st := &started{server: cn.uuid, verify: req.verify, tsNull: !less(cn.dialect.version, [3]int{8, 0, 2})}
+	st := &started{server: cn.uuid, verify: req.verify, tsNull: !less(cn.dialect.version, [3]int{8, 0, 2}), columnKeys: !less(cn.dialect.version, [3]int{9, 0, 0})}
 	row, err := cn.queryRow("SELECT @@lower_case_table_names")
 	if err != nil {
 		return nil, err
 	}
 	st.lower = row[0] != "0"
-	if st.cascades, err = logsCascades(cn); err != nil {
+	if st.cascades, err = readCascadeLog(cn); err != nil {
 		return nil, err
 	}
 	for _, q := range append(append([]string(nil), cn.dialect.dump...), fmt.Sprintf(cn.dialect.heartbeat, s.cfg.Heartbeat.Nanoseconds()),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -347,6 +348,13 @@ func (s *MySQLServer) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("mysql: shut down: %w", context.Cause(ctx))
 	}
+}
+
+// RestartWith is Restart with other server variables.
+func (s *MySQLServer) RestartWith(ctx context.Context, vars map[string]string) error {
+	s.options.Vars = maps.Clone(s.options.Vars)
+	maps.Copy(s.options.Vars, vars)
+	return s.Restart(ctx)
 }
 
 // Restart is Shutdown and Start.
