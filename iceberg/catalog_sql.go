@@ -32,8 +32,9 @@ type sqlCatalog struct {
 	name string
 	fs   *storage
 	bind func(int) string // the n-th placeholder
-	// locate finds a table's metadata location, move swaps it.
-	locate, move *sql.Stmt
+	// locate finds a table's metadata location, move swaps it. They are not prepared: a pooler before PostgreSQL may give every transaction
+	// another session, and where that is no concern the driver remembers statements by itself.
+	locate, move string
 }
 
 func openSQLCatalog(ctx context.Context, c CatalogConfig, fs *storage) (*sqlCatalog, error) {
@@ -80,24 +81,11 @@ func openSQLCatalog(ctx context.Context, c CatalogConfig, fs *storage) (*sqlCata
 		_ = db.Close()
 		return nil, catalogError("open the %s catalog: %w", c.Type, redactURI(err, c.URI))
 	}
-	out := &sqlCatalog{db: db, cat: cat, name: c.Name, fs: fs, bind: bind}
-	if err := out.prepare(ctx); err != nil {
-		_ = out.close()
-		return nil, catalogError("open the %s catalog: %w", c.Type, redactURI(err, c.URI))
-	}
+	out := &sqlCatalog{db: db, cat: cat, name: c.Name, fs: fs, bind: bind,
+		locate: "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = " + bind(1) + " AND table_namespace = " + bind(2) + " AND table_name = " + bind(3),
+		move: "UPDATE iceberg_tables SET metadata_location = " + bind(1) + ", previous_metadata_location = " + bind(2) +
+			" WHERE catalog_name = " + bind(3) + " AND table_namespace = " + bind(4) + " AND table_name = " + bind(5) + " AND metadata_location = " + bind(6)}
 	return out, nil
-}
-
-func (c *sqlCatalog) prepare(ctx context.Context) (err error) {
-	bind := c.bind
-	c.locate, err = c.db.PrepareContext(ctx, "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = "+bind(1)+
-		" AND table_namespace = "+bind(2)+" AND table_name = "+bind(3))
-	if err != nil {
-		return err
-	}
-	c.move, err = c.db.PrepareContext(ctx, "UPDATE iceberg_tables SET metadata_location = "+bind(1)+", previous_metadata_location = "+bind(2)+
-		" WHERE catalog_name = "+bind(3)+" AND table_namespace = "+bind(4)+" AND table_name = "+bind(5)+" AND metadata_location = "+bind(6))
-	return err
 }
 
 // redactURI keeps a connection string, which may hold a password, out of an error.
@@ -113,7 +101,7 @@ func namespaceKey(id table.Identifier) string { return strings.Join(id[:len(id)-
 
 func (c *sqlCatalog) load(ctx context.Context, ident table.Identifier, have *metaVersion) (*metaVersion, error) {
 	var loc sql.NullString
-	err := c.locate.QueryRowContext(ctx, c.name, namespaceKey(ident), ident[len(ident)-1]).Scan(&loc)
+	err := c.db.QueryRowContext(ctx, c.locate, c.name, namespaceKey(ident), ident[len(ident)-1]).Scan(&loc)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) || err == nil && !loc.Valid:
 		return nil, fmt.Errorf("%w: %s", errNoTable, identString(ident))
@@ -208,10 +196,9 @@ func (c *sqlCatalog) swap(ctx context.Context, cs []change, next []*metaVersion)
 		return catalogError("begin: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	move := tx.StmtContext(ctx, c.move)
 	for i, ch := range cs {
 		id := ch.base.ident
-		res, err := move.ExecContext(ctx, next[i].location, ch.base.location, c.name, namespaceKey(id), id[len(id)-1], ch.base.location)
+		res, err := tx.ExecContext(ctx, c.move, next[i].location, ch.base.location, c.name, namespaceKey(id), id[len(id)-1], ch.base.location)
 		if err != nil {
 			return catalogError("update %s: %w", identString(id), err) // not committed: the transaction is rolled back
 		}
@@ -227,15 +214,7 @@ func (c *sqlCatalog) swap(ctx context.Context, cs []change, next []*metaVersion)
 	return nil
 }
 
-func (c *sqlCatalog) close() error {
-	var errs error
-	for _, st := range []*sql.Stmt{c.locate, c.move} {
-		if st != nil {
-			errs = errors.Join(errs, st.Close())
-		}
-	}
-	return errors.Join(errs, c.cat.Close(), c.db.Close())
-}
+func (c *sqlCatalog) close() error { return errors.Join(c.cat.Close(), c.db.Close()) }
 
 // metadataNumber is the version number in a metadata file's name (00012-uuid.metadata.json, v12.metadata.json), or -1.
 func metadataNumber(loc string) int {
