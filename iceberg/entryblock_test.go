@@ -17,6 +17,9 @@ func TestEntryBlocks(t *testing.T) {
 		copied := 0
 		for i := range 150 {
 			l.commit(t)
+			if i%3 == 0 {
+				l.fail(t)
+			}
 			if i%10 != 9 {
 				continue
 			}
@@ -76,5 +79,29 @@ func TestEntryBlocks(t *testing.T) {
 		if copied == 0 {
 			t.Fatal("no entry is in a block")
 		}
+	}
+}
+
+// fail makes an attempt that replaces many vectors and rewrites their manifests, and is not committed. What it leaves in memory must not
+// change what the next commit writes.
+func (l *commitLoad) fail(t *testing.T) {
+	t.Helper()
+	v, c := l.tab.version, l.tab.cache
+	b := &build{producer: l.p.sink.prod, ctx: t.Context(), v: v, meta: v.meta, part: &partPayload{}, snapshot: newSnapshotID(v.meta),
+		sequence: v.meta.LastSequenceNumber() + 1, tag: "failed", schema: v.meta.CurrentSchema()}
+	next := c.next(b.snapshot)
+	manifests, replaced := map[string]bool{}, map[*liveEntry]bool{}
+	for _, e := range c.vectors {
+		if l.rnd.IntN(4) == 0 {
+			manifests[e.manifest], replaced[e] = true, true
+		}
+	}
+	for m := range manifests {
+		if err := b.replaceVectors(next, m, replaced); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.writeManifests(next); err != nil {
+		t.Fatal(err)
 	}
 }
