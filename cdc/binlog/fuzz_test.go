@@ -134,8 +134,19 @@ func FuzzRow(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.Row(append(make([]byte, 0, len(row)), row...)) == nil {
-			_ = d.Flush()
+		one := d.Row(append(make([]byte, 0, len(row)), row...))
+		if one == nil {
+			one = d.Flush()
+		}
+		if len(row) > 0 && len(row) < 1<<16 && row[0] == 0 {
+			b := append(make([]byte, 0, len(row)+4), byte(len(row)), byte(len(row)>>8), 0, 1)
+			n, err := d.Rows(append(b, row...))
+			if err == nil {
+				err = d.Flush()
+			}
+			if (err == nil) != (one == nil) || err == nil && n != len(row)+4 {
+				t.Errorf("as a packet: %d bytes, %v; alone: %v", n, err, one)
+			}
 		}
 		_ = d.Definition(0, row)
 	})

@@ -180,6 +180,31 @@ func (d *RowDecoder) Row(packet []byte) error {
 	return plain(err)
 }
 
+// Rows appends rows as they stand in a connection's memory: packets of 3 bytes length, 1 byte sequence, payload. It returns how many bytes
+// it took: up to the first packet that is no row, or not there as a whole. b is not retained.
+func (d *RowDecoder) Rows(b []byte) (n int, err error) {
+	w, l := d.writer, d.layout
+	if err = w.decode(); err == nil {
+		w.run.base = b
+		for err == nil && len(b)-n >= 5 {
+			size := int(b[n]) | int(b[n+1])<<8 | int(b[n+2])<<16
+			if size == 0 || len(b)-n-4 < size || b[n+4] != 0 {
+				break
+			}
+			err = w.whole(l, b[n+4:n+4+size], n+4)
+			n += 4 + size
+		}
+		if err == nil {
+			err = w.decode()
+		}
+		w.run.base = nil
+	}
+	if err != nil {
+		w.drop()
+	}
+	return n, plain(err)
+}
+
 // packet takes a row of the binary protocol.
 func (w *writer) packet(l *layout, packet []byte) error {
 	direct := len(packet) >= arenaBytes
@@ -189,17 +214,22 @@ func (w *writer) packet(l *layout, packet []byte) error {
 		}
 		w.run.base = packet
 	}
-	n, err := w.image(l, false, packet, 0)
+	if err := w.whole(l, packet, 0); err != nil || !direct {
+		return err
+	}
+	return w.decode()
+}
+
+// whole takes a row that stands at offset at of the run's memory, and fills its packet.
+func (w *writer) whole(l *layout, packet []byte, at int) error {
+	n, err := w.image(l, false, packet, at)
 	if err != nil {
 		return err
 	}
 	if n != len(packet) {
 		return w.fault(l, len(l.ops), errors.New("bytes are left over"))
 	}
-	if err := w.take(cdc.OpRead, packet, 0); err != nil || !direct {
-		return err
-	}
-	return w.decode()
+	return w.take(cdc.OpRead, packet, 0)
 }
 
 // Flush hands on the rows that are left.

@@ -170,6 +170,81 @@ func TestWideAgainstColumns(t *testing.T) {
 	}
 }
 
+// TestRowsOfPackets: rows are the same one by one and as they stand in memory, however that is cut, and nothing behind them is taken.
+func TestRowsOfPackets(tb *testing.T) {
+	s, _ := NewSchema(shopTable(), TableOptions{})
+	var rows [][]byte
+	for i := range 500 {
+		rows = append(rows, shopRow(int64(i)))
+	}
+	rapid.Check(tb, func(t *rapid.T) {
+		n := rapid.IntRange(0, 500).Draw(t, "rows")
+		texts := func(feed func(d *RowDecoder)) (out []string) {
+			d, err := NewRowDecoder(cdc.NewBatchPool(s), TableOptions{}, 1, func(b *cdc.Batch) error {
+				checkBatch(tb, b)
+				for r := range b.N {
+					out = append(out, fmt.Sprint(b.Ops[r], b.Key(r), rowText(s, b, r)))
+				}
+				b.Release()
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			feed(d)
+			if err := d.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		want := texts(func(d *RowDecoder) {
+			for _, r := range rows[:n] {
+				if err := d.Row(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		var stream []byte
+		for i, r := range rows[:n] {
+			stream = append(append(stream, byte(len(r)), byte(len(r)>>8), 0, byte(i)), r...)
+		}
+		size := len(stream)
+		stream = append(stream, rapid.SampledFrom([]string{"", "\x05\x00\x00\x07\xfe\x00\x00\x02\x00", "\x00\x00\x00\x07", "\x03\x00\x00\x07\xff\x01\x02"}).Draw(t, "end")...)
+		got := texts(func(d *RowDecoder) {
+			at, ahead := 0, 0
+			for at < size {
+				ahead = min(len(stream), max(at, ahead)+rapid.IntRange(1, 20000).Draw(t, "piece"))
+				if rapid.IntRange(0, 3).Draw(t, "one") == 0 {
+					next := 4 + int(stream[at]) + int(stream[at+1])<<8
+					if err := d.Row(stream[at+4 : at+next]); err != nil {
+						t.Fatal(err)
+					}
+					at += next
+					continue
+				}
+				b := bytes.Clone(stream[at:ahead])
+				k, err := d.Rows(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				clear(b)
+				at += k
+			}
+			if k, err := d.Rows(stream[at:]); at != size || k != 0 || err != nil {
+				t.Fatalf("%d bytes of rows taken, then %d, %v", at, k, err)
+			}
+		})
+		if len(got) != n || len(want) != n {
+			t.Fatalf("%d and %d rows of %d", len(got), len(want), n)
+		}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Fatalf("row %d: %s, one by one %s", i, got[i], want[i])
+			}
+		}
+	})
+}
+
 // TestErrorsOfWaitingRows: what is wrong with a row that waits to be decoded is found before its transaction's end is a boundary, and says
 // where in the log the row is.
 func TestErrorsOfWaitingRows(t *testing.T) {

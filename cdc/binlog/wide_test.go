@@ -126,10 +126,11 @@ func BenchmarkWide(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
+	var in socket
 	start := cpu()
 	for b.Loop() {
 		for _, ev := range log.events {
-			if err := r.d.Event(ev); err != nil {
+			if err := r.d.Event(in.read(ev)); err != nil {
 				b.Fatal(err)
 			}
 		}

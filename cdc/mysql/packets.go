@@ -182,6 +182,16 @@ func (p *packetReader) next() ([]byte, error) {
 	}
 }
 
+// take gives f the packets that are there already, as they stand in memory. It returns how many bytes of whole packets it took.
+func (p *packetReader) take(f func(packets []byte) (int, error)) error {
+	if p.blk.whole {
+		return nil
+	}
+	n, err := f(p.blk.data)
+	p.blk.data = p.blk.data[n:]
+	return err
+}
+
 // sendCommand writes one command packet; commands of ours are far below the length that needs parts.
 func sendCommand(c net.Conn, command byte, body []byte) error {
 	if len(body)+1 >= maxPart {

@@ -111,6 +111,9 @@ func (cn *conn) execute(id uint32, columns int, dec *binlog.RowDecoder) error {
 		}
 	}
 	for {
+		if err = cn.packets.take(dec.Rows); err != nil {
+			return err
+		}
 		if p, err = next(); err != nil {
 			return err
 		}
