@@ -6,7 +6,7 @@ const MaxBatchRows = 16384
 
 // MaxBatchBytes is the size of variable-length data at which a source should hand a batch on, however few rows it has.
 // One single row may be larger (MySQL allows 1 GiB); offsets are int32, so a batch never reaches 2 GiB.
-const MaxBatchBytes = 8 << 20
+const MaxBatchBytes = 4 << 20
 
 // Op says what happened to a row.
 type Op uint8

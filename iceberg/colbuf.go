@@ -2,11 +2,12 @@ package iceberg
 
 import "slices"
 
-// setRows is the largest number of rows of a colSet, and setBytes the size of variable-length data at which it is handed on.
-// They bound what lies between gathering and encoding.
+// setRows is the largest number of rows of a colSet, and setBytes the size of variable-length data at which it is handed on, less where
+// memory is short (encoder.setBytes). They bound what lies between gathering and encoding.
 const (
-	setRows  = 16384
-	setBytes = 8 << 20
+	setRows     = 16384
+	setBytes    = 8 << 20
+	minSetBytes = 1 << 20
 )
 
 // colSet holds gathered rows of one file, column by column, on their way to the encoder.

@@ -90,10 +90,18 @@ func newEncoder(ctx context.Context, create createFunc, limit int64, shard, mete
 	}
 	e := &encoder{create: create, ctx: ctx, jobs: make(chan encodeJob, encodeQueue), open: map[*openFile]struct{}{}, limit: limit,
 		finish: make(chan struct{}, finishing), shard: shard, meter: meter}
-	e.alloc.keep = int(min(limit/2, allocHeld))
+	e.alloc.keep, e.alloc.limit = int(min(limit/2, allocHeld)), int(limit)
 	e.wg.Add(1)
 	go e.run()
 	return e
+}
+
+// setBytes bounds the values of a set, so that the sets between shard and encoder take about half of what the encoder may hold.
+func (e *encoder) setBytes() int {
+	if e.limit <= 0 {
+		return setBytes
+	}
+	return int(max(minSetBytes, min(setBytes, e.limit/16)))
 }
 
 // err returns the first error.

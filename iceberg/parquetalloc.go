@@ -8,15 +8,24 @@ import (
 // bufferAllocator gives the Parquet encoders of one goroutine their buffers again and again: fresh ones would cost zeroing and
 // collection, about a tenth of the encoder's time. Memory comes back with old contents. It is not safe for concurrent use.
 type bufferAllocator struct {
-	free [32][][]byte // by log2 of the capacity
-	held int
-	keep int // bound of held; 0: allocHeld
+	free  [32][][]byte // by log2 of the capacity
+	held  int
+	keep  int // bound of held; 0: allocHeld
+	limit int // of encoded pages; 0: none
 
 	sets [][]uint64 // free room for the hashes of a full set each
 }
 
 // keptHashes bounds the free room for hashes: that of two row groups.
 const keptHashes = 2 * groupRows / setRows
+
+// page implements encoderMemory: each column of a file holds a page before and after compression, and grows its buffers by doubling.
+func (a *bufferAllocator) page(columns int) int {
+	if a.limit == 0 {
+		return pageBytes
+	}
+	return max(minPageBytes, min(pageBytes, a.limit/(4*columns)))
+}
 
 // hashes returns room for n hashes.
 func (a *bufferAllocator) hashes(n int) []uint64 {

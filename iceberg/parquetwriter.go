@@ -18,7 +18,8 @@ const (
 	groupRows  = 1 << 20
 	groupBytes = 128 << 20
 	// pageBytes is the size of a data page before compression. Every column of every open file holds one.
-	pageBytes = 256 << 10
+	pageBytes    = 256 << 10
+	minPageBytes = 32 << 10
 )
 
 // parquetWriter encodes one data file. It is used by one goroutine.
@@ -27,6 +28,7 @@ const (
 // compressed with zstd. The DELTA encodings save a few per cent here and there, but Iceberg's own vectorized reader, which Spark
 // uses, refused them for years (apache/iceberg#7162), and such a table fails as a whole.
 type parquetWriter struct {
+	page   int // bytes
 	layout *parquetLayout
 	out    countingWriter
 	fw     *file.Writer
@@ -48,6 +50,8 @@ type parquetWriter struct {
 type encoderMemory interface {
 	memory.Allocator
 	hashes(n int) []uint64
+	// page returns the size of the data pages of a file with so many columns.
+	page(columns int) int
 	freeHashes([][]uint64)
 }
 
@@ -70,11 +74,11 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 
 // newParquetWriter starts a file on w. first holds the file's first rows: they decide which columns get a dictionary.
 func newParquetWriter(l *parquetLayout, w io.Writer, first *colSet, mem encoderMemory) (*parquetWriter, error) {
-	p := &parquetWriter{layout: l, out: countingWriter{w: w}, alloc: mem, hashes: make([][][]uint64, len(l.cols)), cws: make([]file.ColumnChunkWriter, len(l.cols))}
+	p := &parquetWriter{layout: l, page: mem.page(len(l.cols)), out: countingWriter{w: w}, alloc: mem, hashes: make([][][]uint64, len(l.cols)), cws: make([]file.ColumnChunkWriter, len(l.cols))}
 	opts := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST), parquet.WithDataPageVersion(parquet.DataPageV1),
 		parquet.WithCompression(codecs.Codecs.Zstd), parquet.WithCompressionLevel(1),
-		parquet.WithDictionaryDefault(false), parquet.WithDataPageSize(pageBytes),
+		parquet.WithDictionaryDefault(false), parquet.WithDataPageSize(int64(p.page)),
 		parquet.WithCreatedBy("cdc2lake version 0.1.0 (build arrow-go)"), parquet.WithAllocator(mem),
 	}
 	for i := range l.cols {
@@ -211,7 +215,7 @@ func (p *parquetWriter) buffered() int64 {
 	if p.rg == nil {
 		return 0
 	}
-	return p.rg.TotalBytesWritten() + int64(min(p.groupRaw, len(p.cws)*pageBytes)) + int64(8*p.groupRows)
+	return p.rg.TotalBytesWritten() + int64(min(p.groupRaw, len(p.cws)*p.page)) + int64(8*p.groupRows)
 }
 
 // size estimates the bytes of the file if it were closed now.
@@ -220,7 +224,7 @@ func (p *parquetWriter) size() int64 {
 		return p.out.n
 	}
 	// Of the pages that are still open, a third is what is left of them as a rule.
-	return p.out.n + p.rg.TotalBytesWritten() + int64(min(p.groupRaw, len(p.cws)*pageBytes))/3
+	return p.out.n + p.rg.TotalBytesWritten() + int64(min(p.groupRaw, len(p.cws)*p.page))/3
 }
 
 // close writes the bloom filters and the footer, and returns the footer. The library's own Close is not used since it knows nothing

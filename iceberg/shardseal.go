@@ -199,7 +199,7 @@ func (t *tableWriter) emit(ctx context.Context, p *partition, b *cdc.Batch, rows
 		if f.set == nil {
 			f.set = w.enc.getSet(f.layout)
 		}
-		n := room(f.set, f.layout, b, rows)
+		n := room(f.set, f.layout, b, rows, w.enc.setBytes())
 		if n == 0 {
 			if err := t.flush(ctx, f); err != nil {
 				return err
@@ -226,15 +226,23 @@ func (t *tableWriter) emit(ctx context.Context, p *partition, b *cdc.Batch, rows
 }
 
 // room returns how many of the rows fit into the set; at least one if it is empty.
-func room(s *colSet, l *parquetLayout, b *cdc.Batch, rows []int32) int {
+func room(s *colSet, l *parquetLayout, b *cdc.Batch, rows []int32, limit int) int {
 	n := min(len(rows), setRows-s.n)
+	// What rows take whatever their values: some ten bytes a column, levels and offsets included.
+	if fit := limit/(len(l.cols)*10) - s.n; fit < n {
+		if s.n > 0 && fit <= 0 {
+			return 0
+		}
+		n = max(fit, 1)
+		rows = rows[:n]
+	}
 	data, total := s.dataBytes(), 0
 	for i := range l.cols {
 		if l.cols[i].to == physBytes {
 			total += len(b.Cols[i].Data)
 		}
 	}
-	if total == 0 || data+total <= setBytes {
+	if total == 0 || data+total <= limit {
 		return n
 	}
 	// Large values: look at every row.
@@ -245,7 +253,7 @@ func room(s *colSet, l *parquetLayout, b *cdc.Batch, rows []int32) int {
 				data += int(v.Off[r+1] - v.Off[r])
 			}
 		}
-		if data > setBytes && (k > 0 || s.n > 0) {
+		if data > limit && (k > 0 || s.n > 0) {
 			return k
 		}
 	}
