@@ -44,8 +44,11 @@ type change struct {
 // nothing happened) and errUnknown (it may have happened); anything else means that nothing was changed, too.
 type catalogue interface {
 	// load reads the current version. have is a version that was read before, or nil: it is returned itself if it is
-	// still current and the catalog can tell cheaply.
-	load(ctx context.Context, ident table.Identifier, have *metaVersion) (*metaVersion, error)
+	// still current and the catalog can tell cheaply. at is what locate has said, or "": it spares looking where have is nil or lies there.
+	load(ctx context.Context, ident table.Identifier, have *metaVersion, at string) (*metaVersion, error)
+	// locate looks up where the current metadata of tables lies, by identString, with few requests for many tables. It leaves out those
+	// that do not exist, and all of them where only load can tell.
+	locate(ctx context.Context, idents []table.Identifier) (map[string]string, error)
 	// create makes a table, and its namespace if need be.
 	create(ctx context.Context, ident table.Identifier, c newTable) (*metaVersion, error)
 	// commit replaces base by a version with the updates applied, if base is still current.

@@ -77,7 +77,11 @@ func restError(what string, err error) error {
 	}
 }
 
-func (c *restCatalog) load(ctx context.Context, ident table.Identifier, _ *metaVersion) (*metaVersion, error) {
+func (c *restCatalog) locate(context.Context, []table.Identifier) (map[string]string, error) {
+	return nil, nil
+}
+
+func (c *restCatalog) load(ctx context.Context, ident table.Identifier, _ *metaVersion, _ string) (*metaVersion, error) {
 	t, err := c.cat.LoadTable(ctx, ident)
 	switch {
 	case errors.Is(err, catalog.ErrNoSuchTable), errors.Is(err, catalog.ErrNoSuchNamespace):

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,9 +33,9 @@ type sqlCatalog struct {
 	name string
 	fs   *storage
 	bind func(int) string // the n-th placeholder
-	// locate finds a table's metadata location, move swaps it. They are not prepared: a pooler before PostgreSQL may give every transaction
+	// look finds a table's metadata location, move swaps it. They are not prepared: a pooler before PostgreSQL may give every transaction
 	// another session, and where that is no concern the driver remembers statements by itself.
-	locate, move string
+	look, move string
 }
 
 func openSQLCatalog(ctx context.Context, c CatalogConfig, fs *storage) (*sqlCatalog, error) {
@@ -82,7 +83,7 @@ func openSQLCatalog(ctx context.Context, c CatalogConfig, fs *storage) (*sqlCata
 		return nil, catalogError("open the %s catalog: %w", c.Type, redactURI(err, c.URI))
 	}
 	out := &sqlCatalog{db: db, cat: cat, name: c.Name, fs: fs, bind: bind,
-		locate: "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = " + bind(1) + " AND table_namespace = " + bind(2) + " AND table_name = " + bind(3),
+		look: "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = " + bind(1) + " AND table_namespace = " + bind(2) + " AND table_name = " + bind(3),
 		move: "UPDATE iceberg_tables SET metadata_location = " + bind(1) + ", previous_metadata_location = " + bind(2) +
 			" WHERE catalog_name = " + bind(3) + " AND table_namespace = " + bind(4) + " AND table_name = " + bind(5) + " AND metadata_location = " + bind(6)}
 	return out, nil
@@ -99,23 +100,74 @@ func redactURI(err error, uri string) error {
 // namespaceKey is the namespace as the catalog stores it; our namespaces have no dots inside their parts (see Naming).
 func namespaceKey(id table.Identifier) string { return strings.Join(id[:len(id)-1], ".") }
 
-func (c *sqlCatalog) load(ctx context.Context, ident table.Identifier, have *metaVersion) (*metaVersion, error) {
-	var loc sql.NullString
-	err := c.db.QueryRowContext(ctx, c.locate, c.name, namespaceKey(ident), ident[len(ident)-1]).Scan(&loc)
-	switch {
-	case errors.Is(err, sql.ErrNoRows) || err == nil && !loc.Valid:
-		return nil, fmt.Errorf("%w: %s", errNoTable, identString(ident))
-	case err != nil:
-		return nil, catalogError("look up %s: %w", identString(ident), err)
+func (c *sqlCatalog) load(ctx context.Context, ident table.Identifier, have *metaVersion, at string) (*metaVersion, error) {
+	if at == "" || have != nil && have.location != at { // a version may have been made meanwhile, by us too
+		var loc sql.NullString
+		err := c.db.QueryRowContext(ctx, c.look, c.name, namespaceKey(ident), ident[len(ident)-1]).Scan(&loc)
+		switch {
+		case errors.Is(err, sql.ErrNoRows) || err == nil && !loc.Valid:
+			return nil, fmt.Errorf("%w: %s", errNoTable, identString(ident))
+		case err != nil:
+			return nil, catalogError("look up %s: %w", identString(ident), err)
+		}
+		at = loc.String
 	}
-	if have != nil && have.location == loc.String {
+	if have != nil && have.location == at {
 		return have, nil
 	}
-	t, err := table.NewFromLocation(ctx, ident, loc.String, c.fsys, nil)
+	t, err := table.NewFromLocation(ctx, ident, at, c.fsys, nil)
 	if err != nil {
 		return nil, catalogError("read the metadata of %s: %w", identString(ident), err)
 	}
-	return &metaVersion{ident, loc.String, t.Metadata(), nil}, nil
+	return &metaVersion{ident, at, t.Metadata(), nil}, nil
+}
+
+// locateNames bounds the names in one statement.
+const locateNames = 100
+
+func (c *sqlCatalog) locate(ctx context.Context, idents []table.Identifier) (map[string]string, error) {
+	byNamespace := map[string][]table.Identifier{}
+	for _, id := range idents {
+		byNamespace[namespaceKey(id)] = append(byNamespace[namespaceKey(id)], id)
+	}
+	out := make(map[string]string, len(idents))
+	for ns, ids := range byNamespace {
+		for some := range slices.Chunk(ids, locateNames) {
+			if err := c.locateSome(ctx, ns, some, out); err != nil {
+				return nil, catalogError("look up %d tables of %s: %w", len(some), ns, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// locateSome looks up tables of one namespace.
+func (c *sqlCatalog) locateSome(ctx context.Context, ns string, ids []table.Identifier, out map[string]string) error {
+	byName := make(map[string]table.Identifier, len(ids))
+	args, marks := []any{c.name, ns}, make([]string, len(ids))
+	for i, id := range ids {
+		name := id[len(id)-1]
+		byName[name] = id
+		args, marks[i] = append(args, name), c.bind(i+3)
+	}
+	rows, err := c.db.QueryContext(ctx, "SELECT table_name, metadata_location FROM iceberg_tables WHERE catalog_name = "+c.bind(1)+
+		" AND table_namespace = "+c.bind(2)+" AND table_name IN ("+strings.Join(marks, ", ")+")", args...) // #nosec G202 -- placeholders
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var loc sql.NullString
+		if err := rows.Scan(&name, &loc); err != nil {
+			return err
+		}
+		// A collation that ignores case may find others.
+		if id, ok := byName[name]; ok && loc.Valid {
+			out[identString(id)] = loc.String
+		}
+	}
+	return rows.Err()
 }
 
 func (c *sqlCatalog) fsys(ctx context.Context) (icebergio.IO, error) { return c.fs.bind(ctx), nil }
@@ -139,7 +191,7 @@ func (c *sqlCatalog) create(ctx context.Context, ident table.Identifier, n newTa
 	if err != nil {
 		return nil, catalogError("create %s: %w", identString(ident), err)
 	}
-	return c.load(ctx, ident, nil)
+	return c.load(ctx, ident, nil, "")
 }
 
 func (c *sqlCatalog) commit(ctx context.Context, ch change) (*metaVersion, error) {

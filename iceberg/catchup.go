@@ -55,13 +55,17 @@ func (s *Sink) CatchUp(ctx context.Context, gen cdc.Generation, reqs []cdc.Table
 	}
 	s.mu.Unlock()
 
-	up := &catchUp{s: s, gen: gen, slots: make([]slotMetas, s.o.Slots)}
+	at, err := s.locate(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	up := &catchUp{s: s, gen: gen, at: at, slots: make([]slotMetas, s.o.Slots)}
 	starts := make([]cdc.TableStart, len(reqs))
 	order := make([]int, len(reqs))
 	for i := range order {
 		order[i] = i
 	}
-	err := each(ctx, s.o.Parallelism, order, func(ctx context.Context, i int) (err error) {
+	err = each(ctx, s.o.Parallelism, order, func(ctx context.Context, i int) (err error) {
 		starts[i], err = up.table(ctx, &reqs[i])
 		return err
 	})
@@ -81,6 +85,7 @@ func (s *Sink) CatchUp(ctx context.Context, gen cdc.Generation, reqs []cdc.Table
 type catchUp struct {
 	s     *Sink
 	gen   cdc.Generation
+	at    map[string]string // see Sink.locate
 	slots []slotMetas
 }
 
@@ -121,7 +126,7 @@ func (u *catchUp) table(ctx context.Context, req *cdc.TableRequest) (cdc.TableSt
 
 func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest, start *cdc.TableStart) error {
 	d, entry := req.Discovered, req.Entry
-	v, err := u.s.reload(ctx, t)
+	v, err := u.s.reload(ctx, t, u.at[identString(t.ident)])
 	if errors.Is(err, errNoTable) {
 		if entry != nil && entry.Paused != nil && !req.Reload {
 			start.Paused, start.Position = entry.Paused, entry.Position
@@ -254,7 +259,7 @@ func (u *catchUp) create(ctx context.Context, t *sinkTable, src *cdc.Schema) (*m
 	v, err := u.s.cat.create(ctx, t.ident, newTable{schema: sc, spec: spec, location: loc, props: props})
 	if err != nil {
 		// Perhaps it was made after all, by this call or by another process of ours.
-		have, e := u.s.reload(ctx, t)
+		have, e := u.s.reload(ctx, t, "")
 		if e != nil {
 			return nil, err
 		}
@@ -285,7 +290,7 @@ func (u *catchUp) upgrade(ctx context.Context, t *sinkTable, v *metaVersion) (*m
 		if attempt == 3 || !errors.Is(err, errConflict) && !errors.Is(err, errUnknown) {
 			return nil, err
 		}
-		if v, err = u.s.reload(ctx, t); err != nil {
+		if v, err = u.s.reload(ctx, t, ""); err != nil {
 			return nil, err
 		}
 	}

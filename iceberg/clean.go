@@ -34,16 +34,21 @@ func (s *Sink) Clean(ctx context.Context, gen cdc.Generation, named []cdc.Part) 
 		}
 		keep[pl.Table] = append(keep[pl.Table], pl)
 	}
-	return each(ctx, s.o.Parallelism, s.ready(), func(ctx context.Context, t *sinkTable) error {
-		if err := s.clean(ctx, t, gen, keep[t.id]); err != nil {
+	tables := s.ready()
+	at, err := s.locateTables(ctx, tables)
+	if err != nil {
+		return fmt.Errorf("clean up: %w", err)
+	}
+	return each(ctx, s.o.Parallelism, tables, func(ctx context.Context, t *sinkTable) error {
+		if err := s.clean(ctx, t, gen, at[identString(t.ident)], keep[t.id]); err != nil {
 			return fmt.Errorf("clean up %s: %w", t.id, err)
 		}
 		return nil
 	})
 }
 
-func (s *Sink) clean(ctx context.Context, t *sinkTable, gen cdc.Generation, named []*partPayload) error {
-	v, mine, err := s.holds(ctx, t, gen)
+func (s *Sink) clean(ctx context.Context, t *sinkTable, gen cdc.Generation, at string, named []*partPayload) error {
+	v, mine, err := s.holds(ctx, t, gen, at)
 	if err != nil || !mine {
 		return err
 	}
@@ -75,7 +80,7 @@ func (s *Sink) clean(ctx context.Context, t *sinkTable, gen cdc.Generation, name
 		return nil
 	}
 	// A newer process may have come meanwhile; its view of what is needed is newer than ours.
-	if _, mine, err = s.holds(ctx, t, gen); err != nil || !mine {
+	if _, mine, err = s.holds(ctx, t, gen, ""); err != nil || !mine {
 		return err
 	}
 	s.log.Info("files of older generations removed", "table", t.id.String(), "files", len(drop))
@@ -150,12 +155,12 @@ func cleanSince(v *metaVersion) time.Time {
 	return time.UnixMilli(oldest.TimestampMs)
 }
 
-// holds reads the table and reports whether its property holds gen.
-func (s *Sink) holds(ctx context.Context, t *sinkTable, gen cdc.Generation) (*metaVersion, bool, error) {
+// holds reads the table and reports whether its property holds gen; at is as in load.
+func (s *Sink) holds(ctx context.Context, t *sinkTable, gen cdc.Generation, at string) (*metaVersion, bool, error) {
 	t.mu.Lock()
 	have := t.version
 	t.mu.Unlock()
-	v, err := s.cat.load(ctx, t.ident, have)
+	v, err := s.cat.load(ctx, t.ident, have, at)
 	if errors.Is(err, errNoTable) {
 		return nil, false, nil
 	}

@@ -168,7 +168,7 @@ func (s *Sink) judge(ctx context.Context, gen cdc.Generation, id cdc.CheckpointI
 	for {
 		if !known {
 			var err error
-			v, err = s.reload(ctx, t)
+			v, err = s.reload(ctx, t, "")
 			if errors.Is(err, errNoTable) {
 				c.done, c.outcome = true, cdc.Void // dropped by somebody
 				return nil, nil

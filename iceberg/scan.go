@@ -56,7 +56,7 @@ func (s *Sink) current(ctx context.Context, id cdc.TableID) (*sinkTable, *metaVe
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := s.reload(ctx, t)
+	v, err := s.reload(ctx, t, "")
 	if err != nil {
 		return nil, nil, err
 	}

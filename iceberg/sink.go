@@ -197,14 +197,18 @@ func each[T any](ctx context.Context, limit int, in []T, f func(context.Context,
 
 // Markers reads the markers of the tables that exist and are ours (step 1).
 func (s *Sink) Markers(ctx context.Context, tables []cdc.TableID) (map[cdc.TableID]cdc.TableMarkers, error) {
+	at, err := s.locate(ctx, tables)
+	if err != nil {
+		return nil, err
+	}
 	out := map[cdc.TableID]cdc.TableMarkers{}
 	var mu sync.Mutex
-	err := each(ctx, s.o.Parallelism, tables, func(ctx context.Context, id cdc.TableID) error {
+	err = each(ctx, s.o.Parallelism, tables, func(ctx context.Context, id cdc.TableID) error {
 		t, err := s.table(id)
 		if err != nil {
 			return err
 		}
-		v, err := s.reload(ctx, t)
+		v, err := s.reload(ctx, t, at[identString(t.ident)])
 		if errors.Is(err, errNoTable) {
 			return nil
 		}
@@ -225,12 +229,32 @@ func (s *Sink) Markers(ctx context.Context, tables []cdc.TableID) (map[cdc.Table
 	return out, err
 }
 
-// reload reads the current version of a table.
-func (s *Sink) reload(ctx context.Context, t *sinkTable) (*metaVersion, error) {
+// locate looks up where the metadata of tables lies (see catalogue), for reload: one look-up for many tables instead of one each.
+func (s *Sink) locate(ctx context.Context, ids []cdc.TableID) (map[string]string, error) {
+	tables := make([]*sinkTable, len(ids))
+	for i, id := range ids {
+		var err error
+		if tables[i], err = s.table(id); err != nil {
+			return nil, err
+		}
+	}
+	return s.locateTables(ctx, tables)
+}
+
+func (s *Sink) locateTables(ctx context.Context, tables []*sinkTable) (map[string]string, error) {
+	idents := make([]table.Identifier, len(tables))
+	for i, t := range tables {
+		idents[i] = t.ident
+	}
+	return s.cat.locate(ctx, idents)
+}
+
+// reload reads the current version of a table; at is as in load.
+func (s *Sink) reload(ctx context.Context, t *sinkTable, at string) (*metaVersion, error) {
 	t.mu.Lock()
 	have := t.version
 	t.mu.Unlock()
-	v, err := s.cat.load(ctx, t.ident, have)
+	v, err := s.cat.load(ctx, t.ident, have, at)
 	if err != nil {
 		return nil, err
 	}
@@ -268,13 +292,18 @@ func (s *Sink) Part(in cdc.PartInput) (cdc.Part, error) {
 
 // Moved lists the tables whose head is not the snapshot that the sink expects (step 10, when idle).
 func (s *Sink) Moved(ctx context.Context) ([]cdc.TableID, error) {
+	tables := s.ready()
+	at, err := s.locateTables(ctx, tables)
+	if err != nil {
+		return nil, err
+	}
 	var out []cdc.TableID
 	var mu sync.Mutex
-	err := each(ctx, s.o.Parallelism, s.ready(), func(ctx context.Context, t *sinkTable) error {
+	err = each(ctx, s.o.Parallelism, tables, func(ctx context.Context, t *sinkTable) error {
 		// A commit under way would move the head: look only between commits.
 		t.commitMu.Lock()
 		defer t.commitMu.Unlock()
-		v, err := s.reload(ctx, t)
+		v, err := s.reload(ctx, t, at[identString(t.ident)])
 		moved := errors.Is(err, errNoTable)
 		if err != nil && !moved {
 			return err

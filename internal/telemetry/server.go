@@ -90,7 +90,7 @@ func Handler(o ServerOptions) http.Handler {
 	})))
 	if o.Status != nil {
 		mux.Handle("GET /status", guard(o.Token, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			b, err := json.MarshalIndent(o.Status(), "", "  ")
+			b, err := json.Marshal(o.Status()) // indenting would cost as much again
 			if err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
