@@ -191,7 +191,7 @@ func TestServer(t *testing.T) {
 	h.Ready()
 	expect("/readyz", "", 200, "ok")
 	expect("/metrics", "s3cret", 200, `cdc2lake_ready{pipeline="p"} 1`)
-	expect("/status", "s3cret", 200, `"tables": 2`)
+	expect("/status", "s3cret", 200, `"tables":2`)
 	for _, p := range []string{"/metrics", "/status"} {
 		expect(p, "", 401, "token")
 		expect(p, "wrong", 401, "token")
