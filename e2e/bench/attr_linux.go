@@ -6,3 +6,6 @@ import "syscall"
 func childAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
+
+// threadSeconds is the CPU that the calling thread has used.
+func threadSeconds() float64 { return cpuOf(1) } // RUSAGE_THREAD

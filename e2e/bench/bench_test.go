@@ -2,8 +2,12 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,9 +92,9 @@ cdc2lake_store_requests_total{operation="upload_part",pipeline="p",result="ok"} 
 
 func TestLine(t *testing.T) {
 	r := newResult("x")
-	r.changes, r.cpu, r.floor, r.puts = 1000, 2, 1000, 7
+	r.changes, r.cpu, r.floor, r.puts, r.wall, r.busy = 1000, 2, 1000, 7, 4, 2.5
 	r.add("y", 0.25)
-	want := "BENCH name=x changes=1000 cpu_s=2.00 changes_per_cpu_s=500 floor_per_cpu_s=1000 ratio_to_floor=0.5 allocs_per_change=- rss_mib=- rss_anon_mib=- freshness_p99_s=- s3_puts=7 system_s=- faults=- y=0.25 scale=0.1"
+	want := "BENCH name=x changes=1000 cpu_s=2.00 changes_per_cpu_s=500 floor_per_cpu_s=1000 ratio_to_floor=0.5 allocs_per_change=- rss_mib=- rss_anon_mib=- freshness_p99_s=- s3_puts=7 system_s=- faults=- wall_s=4.00 busy_s=2.5 cores_busy=0.80 y=0.25 scale=0.1"
 	if got := r.line(0.1); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -113,6 +117,32 @@ func TestUsageOfThisProcess(t *testing.T) {
 }
 
 func TestStagesOfATrace(t *testing.T) {
+	const module = "github.com/cdc2lake/cdc2lake/"
+	for want, stack := range map[string][]string{
+		"decode":    {"runtime.memmove", "runtime.growslice", module + "cdc.resize[go.shape.int64]", module + "cdc/binlog.(*plan).image", module + "cdc/mysql.(*follower).run"},
+		"compress":  {"github.com/klauspost/compress/zstd.(*fastEncoder).Encode", module + "iceberg.(*parquetWriter).write"},
+		"commit":    {"github.com/klauspost/compress/zstd.(*fastEncoder).Encode", module + "iceberg.(*Sink).Commit.func2"},
+		"collapse":  {"runtime.memclrNoHeapPointers", "slices.Grow[go.shape.[]" + module + "iceberg.bufferedRow,go.shape.struct", module + "iceberg.(*collapser).sort", module + "stream.(*shard).run"},
+		"gather":    {"runtime.asyncPreempt", module + "cdc.(*Vec).IsNull", module + "iceberg.gatherBytes", module + "iceberg.(*tableWriter).seal"},
+		"encode":    {"runtime.memmove", module + "iceberg.(*bufferAllocator).Reallocate", "github.com/apache/arrow-go/v18/arrow/memory.(*Buffer).Reserve"},
+		"state":     {"runtime.memmove", "runtime.growslice", module + "iceberg.(*tableWriter).decide", module + "iceberg.(*tableWriter).seal"},
+		"route":     {module + "stream.(*router).batch", module + "stream.(*logInput).Batch"},
+		"collector": {"runtime.scanObject", "runtime.gcAssistAlloc", "runtime.mallocgc", module + "cdc/binlog.(*writer).room"},
+		"start":     {"os.ReadFile", "main.main", "runtime.main"},
+		"other":     {"runtime.futex", "runtime.notesleep", "runtime.findRunnable", "runtime.mcall"},
+	} {
+		if got := classify(stack); got != want {
+			t.Errorf("%s, want %s: %q", got, want, stack)
+		}
+		if !slices.Contains(stageNames, want) {
+			t.Errorf("%s has no column", want)
+		}
+	}
+	for _, s := range slices.Concat(wholes, stages) {
+		if !slices.Contains(stageNames, s.name) {
+			t.Errorf("%s has no column", s.name)
+		}
+	}
 	got, err := parseTraces(strings.NewReader(`File: cdc2lake
 Type: cpu
 -----------+-------------------------------------------------------
@@ -121,14 +151,105 @@ Type: cpu
              github.com/cdc2lake/cdc2lake/cdc/binlog.(*plan).image
              github.com/cdc2lake/cdc2lake/cdc/mysql.(*follower).run
 -----------+-------------------------------------------------------
-      20ms   github.com/klauspost/compress/zstd.(*fastEncoder).Encode
+     500ms   github.com/klauspost/compress/zstd.(*fastEncoder).Encode
              github.com/cdc2lake/cdc2lake/iceberg.(*parquetWriter).write
 -----------+-------------------------------------------------------
-      30ms   github.com/klauspost/compress/zstd.(*fastEncoder).Encode
-             github.com/cdc2lake/cdc2lake/iceberg.(*Sink).Commit.func2
------------+-------------------------------------------------------
 `))
-	if err != nil || len(got) != 3 || got["decode"] != 1500*time.Millisecond || got["compress"] != 20*time.Millisecond || got["commit"] != 30*time.Millisecond {
+	if err != nil || len(got) != 2 || got["decode"] != 1500*time.Millisecond || got["compress"] != 500*time.Millisecond {
 		t.Errorf("%v, %v", got, err)
+	}
+	r := newResult("x")
+	r.changes, r.cpu = 1_000_000, 1 // half of what was sampled
+	want := "STAGES name=x cpu_s=2.00 receive=0.0% decode=75.0% route=0.0% collapse=0.0% state=0.0% gather=0.0% encode=0.0% compress=25.0% upload=0.0% commit=0.0% " +
+		"collector=0.0% start=0.0% observe=0.0% other=0.0%\n" +
+		"STAGE_NS name=x changes=1000000 total=1000 receive=0 decode=750 route=0 collapse=0 state=0 gather=0 encode=0 compress=250 upload=0 commit=0 " +
+		"collector=0 start=0 observe=0 other=0"
+	if got := formatStages(r, got); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestBusyTime(t *testing.T) {
+	s := newSampler(os.Getpid())
+	defer s.close()
+	s.reset()
+	for end := time.Now().Add(400 * time.Millisecond); time.Now().Before(end); {
+	}
+	time.Sleep(600 * time.Millisecond)
+	rss, anon, busy := s.peaks()
+	if rss == 0 {
+		t.Skip("no /proc")
+	}
+	if busy < 0.2 || busy > 0.85 || anon > rss {
+		t.Errorf("%v s at work, not about 0.4; %d of %d bytes anonymous", busy, anon, rss)
+	}
+}
+
+// TestSlowLine sends to a server that answers with what it has got.
+func TestSlowLine(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }))
+	defer server.Close()
+	const latency, rate, size = 50 * time.Millisecond, 4 << 20, 1 << 20
+	for _, x := range []struct {
+		rate  int64
+		least time.Duration
+	}{{0, latency}, {rate, latency + time.Second*size/rate}} {
+		s, err := newSlowLine(server.URL, latency, x.rate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &http.Client{Transport: &http.Transport{}}
+		body := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+		for range 2 { // the second one takes the same connection
+			begin := time.Now()
+			resp, err := c.Post(s.endpoint(), "text/plain", bytes.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(resp.Body)
+			if took := time.Since(begin); err != nil || !bytes.Equal(got, body) || took < x.least || took > x.least+5*time.Second {
+				t.Errorf("at %d bytes a second: %d bytes of %d after %s, at least %s (%v)", x.rate, len(got), size, took, x.least, err)
+			}
+			_ = resp.Body.Close()
+		}
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.Get(s.endpoint()); err == nil {
+			t.Error("a closed line answers")
+		}
+	}
+}
+
+func TestPlainColumns(t *testing.T) {
+	columns, err := plainColumns(1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, width := range map[int]int{0: 8, 1: 4, 2: 8, 6: 8, 7: 8, 9: 4} {
+		if len(columns[i]) != 1000*width {
+			t.Errorf("column %d has %d bytes", i, len(columns[i]))
+		}
+	}
+	if n := len(columns[4]); n < 850 || n > 950 { // a tenth is NULL
+		t.Errorf("%d cities", n)
+	}
+}
+
+func TestLimitsOfThisMachine(t *testing.T) {
+	for _, f := range []func() (limit, error){limitTouch, limitCRC} {
+		l, err := f()
+		if err != nil || len(l.values) == 0 {
+			t.Errorf("%+v, %v", l, err)
+		}
+		for _, v := range l.values {
+			if !(v.value > 0 && v.value < 1e6) {
+				t.Errorf("%s: %v", l.line(), v)
+			}
+		}
+	}
+	used, err := transfer(16 << 20)
+	if err != nil || used[0] < 0 || used[1] <= 0 || used[0]+used[1] > 5 {
+		t.Errorf("%v, %v", used, err)
 	}
 }

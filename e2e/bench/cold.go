@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // runCold updates random rows while the process may use a quarter of its state's size as memory.
@@ -32,7 +31,6 @@ func runCold(ctx context.Context, l *lab) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	var wall [2]time.Duration
 	for i, x := range []*result{warm, r} {
 		if err := l.updateNarrow(ctx, stringKeys, table, rows, int64(i)*r.changes, r.changes); err != nil {
 			return nil, err
@@ -44,17 +42,14 @@ func runCold(ctx context.Context, l *lab) (*result, error) {
 			}
 		}
 		l.say("%s: replaying %d updates", x.name, r.changes)
-		begin := time.Now()
 		if _, _, err := p.replay(ctx, x); err != nil {
 			return nil, err
 		}
-		wall[i] = time.Since(begin)
 	}
 	r.add("state_mib", float64(size(p.stateDir()))/(1<<20))
 	r.add("limit_mib", float64(limit)/(1<<20))
 	r.add("group_peak_mib", group.peak()/(1<<20))
-	r.add("wall_s", wall[1].Seconds())
-	r.add("slowdown", wall[1].Seconds()/wall[0].Seconds())
+	r.add("slowdown", r.wall/warm.wall)
 	r.add("cpu_slowdown", r.cpu/warm.cpu)
 	if err := l.check(ctx, p, r, table); err != nil {
 		return nil, err

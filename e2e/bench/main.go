@@ -37,6 +37,8 @@ var workloads = []workload{
 	{"keys-int", runIntKeys},
 	{"keys-string", runStringKeys},
 	{"cold", runCold},
+	{"shards", runShards},
+	{"limits", runLimits},
 }
 
 func main() {
@@ -102,7 +104,7 @@ func run(ctx context.Context, l *lab, chosen string, c comparison) error {
 }
 
 // runOnce runs the workloads on servers of their own.
-func runOnce(ctx context.Context, l *lab, todo []workload) (results []*result, err error) {
+func runOnce(ctx context.Context, l *lab, todo []workload) (_ []*result, err error) {
 	defer func() { err = errors.Join(err, l.close()) }()
 	if err := l.open(ctx); err != nil {
 		return nil, err
@@ -112,19 +114,27 @@ func runOnce(ctx context.Context, l *lab, todo []workload) (results []*result, e
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", w.name, err)
 		}
-		if r == nil { // it has said why
+		if r == nil { // it has said why, or reported by itself
 			continue
 		}
-		fmt.Println(r.line(l.scale))
-		results = append(results, r)
-		if l.profile == "" {
-			continue
-		}
-		line, err := stageLine(ctx, r.name, filepath.Join(l.profile, r.name+".pprof"))
-		if err != nil {
+		if err := l.report(ctx, r); err != nil {
 			return nil, err
 		}
-		fmt.Println(line)
 	}
-	return results, nil
+	return l.results, nil
+}
+
+// report prints a result, and where the CPU went. A workload of several results reports them itself.
+func (l *lab) report(ctx context.Context, r *result) error {
+	fmt.Println(r.line(l.scale))
+	l.results = append(l.results, r)
+	if l.profile == "" {
+		return nil
+	}
+	lines, err := stageLines(ctx, r, filepath.Join(l.profile, r.name+".pprof"))
+	if err != nil {
+		return err
+	}
+	fmt.Println(lines)
+	return nil
 }

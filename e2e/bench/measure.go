@@ -1,11 +1,15 @@
 package main
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // mark is what a process had used at a moment.
 type mark struct {
 	usage
-	m metrics
+	m  metrics
+	at time.Time
 }
 
 // begin and finish take their marks such that the scrape itself stays outside of the measured CPU.
@@ -15,16 +19,17 @@ func (p *pipeline) begin(ctx context.Context) (mark, error) {
 		return mark{}, err
 	}
 	u, err := usageOf(p.cmd.Process.Pid)
-	return mark{u, m}, err
+	return mark{u, m, time.Now()}, err
 }
 
 func (p *pipeline) finish(ctx context.Context) (mark, error) {
+	at := time.Now()
 	u, err := usageOf(p.cmd.Process.Pid)
 	if err != nil {
 		return mark{}, err
 	}
 	m, err := scrape(ctx, p.url)
-	return mark{u, m}, err
+	return mark{u, m, at}, err
 }
 
 // measure runs f while the process runs, and fills in what the process used for it.
@@ -39,12 +44,13 @@ func (p *pipeline) measure(ctx context.Context, r *result, f func() error) (from
 	if to, err = p.finish(ctx); err != nil {
 		return
 	}
-	rss, anon := p.mem.peaks()
+	rss, anon, busy := p.mem.peaks()
 	u := to.usage.minus(from.usage)
 	r.cpu, r.system, r.faults = u.cpu, u.system, u.faults
 	r.allocs = to.m.sum("go_memstats_mallocs_total") - from.m.sum("go_memstats_mallocs_total")
 	r.puts = to.m.puts() - from.m.puts()
 	r.rss, r.anon = float64(rss), float64(anon)
+	r.wall, r.busy = to.at.Sub(from.at).Seconds(), busy
 	return
 }
 

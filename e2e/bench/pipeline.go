@@ -28,6 +28,8 @@ type pipelineOptions struct {
 	interval string // of checkpoints; empty: the default
 	iceberg  string // more keys of that section, ", key: value"
 	more     string // more sections
+	limits   string // more keys of checkpoints, ", key: value"
+	endpoint string // of S3; empty: the server itself
 }
 
 // pipeline is a cdc2lake of its own, with catalog, state and warehouse; its process runs between start and stop.
@@ -37,6 +39,7 @@ type pipeline struct {
 	dir string
 	// around is put before the command line, for limits.
 	around []string
+	poll   time.Duration // between questions for the status; 0: 200 ms
 
 	url  string
 	cmd  *exec.Cmd
@@ -63,12 +66,12 @@ mysql: {host: %q, port: %d, user: %s, password: %s}
 tables: {include: ["%s.%s"]}
 iceberg: {warehouse: "%s", catalog: {type: sqlite, uri: %q}%s}
 s3: {endpoint: "%s", region: %s, access_key: %s, secret_key: %s}
-checkpoints: {interval: %s}
+checkpoints: {interval: %s%s}
 state: {dir: %q}
 http: {listen: "127.0.0.1:0"}
 %s
 `, o.name, l.mysql.Host(), l.mysql.Port(), testenv.CDCUser, testenv.CDCPassword, database, o.include, p.warehouse(), p.catalogFile(), o.iceberg,
-		l.s3.Endpoint, l.s3.Region, l.s3.AccessKey, l.s3.SecretKey, interval, p.stateDir(), o.more)
+		cmp.Or(o.endpoint, l.s3.Endpoint), l.s3.Region, l.s3.AccessKey, l.s3.SecretKey, interval, o.limits, p.stateDir(), o.more)
 	return os.WriteFile(p.configFile(), []byte(text), 0o600)
 }
 
@@ -247,7 +250,7 @@ func (p *pipeline) status(ctx context.Context) (status, error) {
 
 // await asks until the condition holds. A paused table, a restart and a divergence are failures: nothing in a benchmark explains them.
 func (p *pipeline) await(ctx context.Context, what string, ok func(status) bool) error {
-	tick := time.NewTicker(200 * time.Millisecond)
+	tick := time.NewTicker(cmp.Or(p.poll, 200*time.Millisecond))
 	defer tick.Stop()
 	said := time.Now()
 	for {

@@ -9,7 +9,14 @@ import (
 	"time"
 )
 
-// sampler watches the memory of a process, ten times a second.
+// sampleEvery is the time between two looks at a process, and atWork the CPU that it uses in between if it works: waiting for the next
+// checkpoint costs less.
+const (
+	sampleEvery = 100 * time.Millisecond
+	atWork      = 0.02
+)
+
+// sampler watches the memory and CPU of a process, ten times a second.
 type sampler struct {
 	pid  int
 	stop chan struct{}
@@ -17,12 +24,15 @@ type sampler struct {
 
 	mu        sync.Mutex // guards the rest
 	rss, anon int64      // peaks, bytes
+	at        time.Time  // of the last sample
+	cpu       float64    // used by then
+	busy      float64    // seconds between samples in which the process worked
 }
 
 func newSampler(pid int) *sampler {
 	s := &sampler{pid: pid, stop: make(chan struct{})}
 	s.wg.Go(func() {
-		tick := time.NewTicker(100 * time.Millisecond)
+		tick := time.NewTicker(sampleEvery)
 		defer tick.Stop()
 		for {
 			select {
@@ -41,25 +51,36 @@ func (s *sampler) sample() {
 	if err != nil {
 		return
 	}
+	u, err := usageOf(s.pid)
+	if err != nil {
+		return
+	}
+	now := time.Now()
 	rss, anon := statusBytes(string(b), "VmRSS:"), statusBytes(string(b), "RssAnon:")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rss, s.anon = max(s.rss, rss), max(s.anon, anon)
+	took := now.Sub(s.at).Seconds()
+	if !s.at.IsZero() && u.cpu-s.cpu >= atWork*took/sampleEvery.Seconds() {
+		s.busy += took
+	}
+	s.at, s.cpu = now, u.cpu
 }
 
 // reset begins anew, after a part that does not count.
 func (s *sampler) reset() {
 	s.mu.Lock()
-	s.rss, s.anon = 0, 0
+	s.rss, s.anon, s.at, s.busy = 0, 0, time.Time{}, 0
 	s.mu.Unlock()
 	s.sample()
 }
 
-func (s *sampler) peaks() (rss, anon int64) {
+// peaks also returns how long the process worked.
+func (s *sampler) peaks() (rss, anon int64, busy float64) {
 	s.sample()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rss, s.anon
+	return s.rss, s.anon, s.busy
 }
 
 func (s *sampler) close() {
