@@ -14,19 +14,21 @@ type budget struct {
 	buffer       int64 // the rows that a shard collects and collapses
 	encoder      int64 // the encoded pages of a shard's open files
 	inflight     int64 // parts on their way to the object store, of all shards
+	changes      int64 // row changes between two checkpoints; not bytes
 	build        int64 // rebuilding key indexes at a start, of all shards; nothing else runs then
 	collectLimit int64 // where the garbage collector begins to work harder
 }
 
 // Shares of the budget, in percent. What is left over (58) is for what has no bound of its own: the rows between socket, decoder
 // and queues, column sets on their way to an encoder (half of the encoder's share), the scratch memory of each column's encoder, the parts
-// that open files fill (up to 8 MiB each), the index overlay of an open checkpoint (bounded by checkpoints.max_rows), manifests and delete
-// vectors during a commit, and garbage: what was freed and not collected yet. TestMemoryOfARun shows that it is enough.
+// that open files fill (up to 8 MiB each), the index overlays (changeShare for each of the open checkpoint and those on their way), manifests
+// and delete vectors during a commit, and garbage: what was freed and not collected yet. TestMemoryOfARun shows that it is enough.
 const (
 	queueShare    = 8
 	bufferShare   = 12
 	encoderShare  = 12
 	inflightShare = 10
+	changeShare   = 6
 	buildShare    = 25
 	// collectShare leaves room for what the collector does not see: stacks of threads, and memory maps of the operating system.
 	collectShare = 90
@@ -41,6 +43,8 @@ const (
 	maxEncoder  = 256 << 20
 	maxInflight = 256 << 20
 	maxBuild    = 1 << 30
+	// changeBytes is what the key index keeps of a change until its checkpoint is committed, if the key is hashed.
+	changeBytes = 24
 	// minInflight is one part, so that there is always one on its way.
 	minInflight = 8 << 20
 )
@@ -55,6 +59,7 @@ func share(memory int64, slots int) budget {
 		buffer:       min(maxBuffer, part(bufferShare)/n),
 		encoder:      min(maxEncoder, part(encoderShare)/n),
 		inflight:     max(minInflight, min(maxInflight, part(inflightShare))),
+		changes:      part(changeShare) / changeBytes,
 		build:        min(maxBuild, part(buildShare)),
 		collectLimit: part(collectShare),
 	}

@@ -17,6 +17,9 @@ func TestBudget(t *testing.T) {
 		if b.bounded() > memory*42/100 {
 			t.Errorf("%d bytes are bounded, of %d: %+v", b.bounded(), memory, b)
 		}
+		if b.changes < 500_000 || b.changes > memory/300 {
+			t.Errorf("a checkpoint of %d changes: %+v", b.changes, b)
+		}
 		if b.build > memory/4 || b.collectLimit > memory || b.collectLimit < memory/2 {
 			t.Errorf("of %d: %+v", memory, b)
 		}

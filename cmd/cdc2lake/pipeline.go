@@ -153,7 +153,7 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err
 		}},
 		Sink:  streamSink{sink, obs.metrics.CommitFailed},
 		Store: records, Groups: cdc.SplitGroups(cdc.Groups, mem.slots),
-		Interval: time.Duration(cfg.Checkpoints.Interval), MaxRows: cfg.Checkpoints.MaxRows, MaxBytes: int64(cfg.Checkpoints.MaxBytes),
+		Interval: time.Duration(cfg.Checkpoints.Interval), MaxRows: min(cfg.Checkpoints.MaxRows, mem.changes), MaxBytes: int64(cfg.Checkpoints.MaxBytes),
 		QueueBytes: mem.queue, Readers: cfg.MySQL.Load.Readers,
 		Observer: obs.stream(), Logger: obs.log,
 	})
