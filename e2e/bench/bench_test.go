@@ -92,9 +92,9 @@ cdc2lake_store_requests_total{operation="upload_part",pipeline="p",result="ok"} 
 
 func TestLine(t *testing.T) {
 	r := newResult("x")
-	r.changes, r.cpu, r.floor, r.puts, r.wall, r.busy = 1000, 2, 1000, 7, 4, 2.5
+	r.changes, r.cpu, r.floor, r.puts, r.wall, r.busy, r.machine = 1000, 2, 1000, 7, 4, 2.5, 4
 	r.add("y", 0.25)
-	want := "BENCH name=x changes=1000 cpu_s=2.00 changes_per_cpu_s=500 floor_per_cpu_s=1000 ratio_to_floor=0.5 allocs_per_change=- rss_mib=- rss_anon_mib=- freshness_p99_s=- s3_puts=7 system_s=- faults=- wall_s=4.00 busy_s=2.5 cores_busy=0.80 y=0.25 scale=0.1"
+	want := "BENCH name=x changes=1000 cpu_s=2.00 changes_per_cpu_s=500 floor_per_cpu_s=1000 ratio_to_floor=0.5 allocs_per_change=- rss_mib=- rss_anon_mib=- freshness_p99_s=- s3_puts=7 system_s=- faults=- wall_s=4.00 busy_s=2.5 cores_busy=0.80 machine_cores_busy=1.60 y=0.25 scale=0.1"
 	if got := r.line(0.1); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -128,7 +128,10 @@ func TestStagesOfATrace(t *testing.T) {
 		"state":     {"runtime.memmove", "runtime.growslice", module + "iceberg.(*tableWriter).decide", module + "iceberg.(*tableWriter).seal"},
 		"route":     {module + "stream.(*router).batch", module + "stream.(*logInput).Batch"},
 		"collector": {"runtime.scanObject", "runtime.gcAssistAlloc", "runtime.mallocgc", module + "cdc/binlog.(*writer).room"},
-		"start":     {"os.ReadFile", "main.main", "runtime.main"},
+		"observe":   {"runtime.memmove", "net/http.(*conn).serve"},
+		"receive":   {"syscall.Read", "net.(*conn).Read", module + "cdc/mysql.(*framer).read", module + "stream.(*generation).operate.func1"},
+		"upload":    {"syscall.Write", "net/http.(*persistConn).writeLoop"},
+		"start":     {"encoding/json.checkValid", module + "stream/checkpoint.Start", module + "stream.(*generation).recover"},
 		"other":     {"runtime.futex", "runtime.notesleep", "runtime.findRunnable", "runtime.mcall"},
 	} {
 		if got := classify(stack); got != want {
@@ -176,12 +179,16 @@ func TestBusyTime(t *testing.T) {
 	for end := time.Now().Add(400 * time.Millisecond); time.Now().Before(end); {
 	}
 	time.Sleep(600 * time.Millisecond)
-	rss, anon, busy := s.peaks()
+	rss, anon := s.peaks()
 	if rss == 0 {
 		t.Skip("no /proc")
 	}
-	if busy < 0.2 || busy > 0.85 || anon > rss {
-		t.Errorf("%v s at work, not about 0.4; %d of %d bytes anonymous", busy, anon, rss)
+	busy, machine := s.work()
+	if busy < 0.2 || busy > 0.85 || machine < 0.1 || anon > rss {
+		t.Errorf("%v s at work, not about 0.4; %v CPU seconds of all; %d of %d bytes anonymous", busy, machine, anon, rss)
+	}
+	if got := parseStat("cpu  100 200 300 4000 500 600 700 800 0 0\ncpu0 1 2 3 4 5 6 7 8 9\n"); got != 27 {
+		t.Errorf("%v s of all processes, want 27", got)
 	}
 }
 

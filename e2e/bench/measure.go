@@ -44,13 +44,14 @@ func (p *pipeline) measure(ctx context.Context, r *result, f func() error) (from
 	if to, err = p.finish(ctx); err != nil {
 		return
 	}
-	rss, anon, busy := p.mem.peaks()
+	rss, anon := p.mem.peaks()
 	u := to.usage.minus(from.usage)
 	r.cpu, r.system, r.faults = u.cpu, u.system, u.faults
 	r.allocs = to.m.sum("go_memstats_mallocs_total") - from.m.sum("go_memstats_mallocs_total")
 	r.puts = to.m.puts() - from.m.puts()
 	r.rss, r.anon = float64(rss), float64(anon)
-	r.wall, r.busy = to.at.Sub(from.at).Seconds(), busy
+	r.wall = to.at.Sub(from.at).Seconds()
+	r.busy, r.machine = p.mem.work()
 	return
 }
 

@@ -42,6 +42,7 @@ type pipeline struct {
 	poll   time.Duration // between questions for the status; 0: 200 ms
 
 	url  string
+	from int64 // where the log of the running process begins
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
 	err  error         // of Wait; read after done
@@ -126,7 +127,7 @@ func (p *pipeline) start(profile string) error {
 	if err := <-started; err != nil {
 		return err
 	}
-	p.mem = newSampler(p.cmd.Process.Pid)
+	p.mem, p.from = newSampler(p.cmd.Process.Pid), begin
 	// The port is free choice of the service; its log tells.
 	p.url = ""
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -288,6 +289,22 @@ func (p *pipeline) await(ctx context.Context, what string, ok func(status) bool)
 // awaitLive waits until so many tables are loaded.
 func (p *pipeline) awaitLive(ctx context.Context, tables int) error {
 	return p.await(ctx, "the tables are loaded", func(s status) bool { return s.live() == tables })
+}
+
+// awaitBegin waits until the start is over and changes are received: with latency it takes seconds.
+func (p *pipeline) awaitBegin(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for p.logged(p.from, `msg="generation begins" `) == "" {
+		select {
+		case <-p.done:
+			return p.ended()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // awaitEnd waits until the tables hold all that MySQL has committed by now.

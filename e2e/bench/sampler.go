@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -26,7 +27,9 @@ type sampler struct {
 	rss, anon int64      // peaks, bytes
 	at        time.Time  // of the last sample
 	cpu       float64    // used by then
+	machine   float64    // that of all processes
 	busy      float64    // seconds between samples in which the process worked
+	used      float64    // CPU seconds of all processes in these
 }
 
 func newSampler(pid int) *sampler {
@@ -55,7 +58,7 @@ func (s *sampler) sample() {
 	if err != nil {
 		return
 	}
-	now := time.Now()
+	now, machine := time.Now(), machineSeconds()
 	rss, anon := statusBytes(string(b), "VmRSS:"), statusBytes(string(b), "RssAnon:")
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,24 +66,31 @@ func (s *sampler) sample() {
 	took := now.Sub(s.at).Seconds()
 	if !s.at.IsZero() && u.cpu-s.cpu >= atWork*took/sampleEvery.Seconds() {
 		s.busy += took
+		s.used += machine - s.machine
 	}
-	s.at, s.cpu = now, u.cpu
+	s.at, s.cpu, s.machine = now, u.cpu, machine
 }
 
 // reset begins anew, after a part that does not count.
 func (s *sampler) reset() {
 	s.mu.Lock()
-	s.rss, s.anon, s.at, s.busy = 0, 0, time.Time{}, 0
+	s.rss, s.anon, s.at, s.busy, s.used = 0, 0, time.Time{}, 0, 0
 	s.mu.Unlock()
 	s.sample()
 }
 
-// peaks also returns how long the process worked.
-func (s *sampler) peaks() (rss, anon int64, busy float64) {
+func (s *sampler) peaks() (rss, anon int64) {
 	s.sample()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rss, s.anon, s.busy
+	return s.rss, s.anon
+}
+
+// work returns how long the process worked, and the CPU of all processes in that time, in seconds.
+func (s *sampler) work() (busy, machine float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy, s.used
 }
 
 func (s *sampler) close() {
@@ -98,6 +108,9 @@ func statusBytes(text, key string) int64 {
 	n, _ := strconv.ParseInt(f[0], 10, 64)
 	return n << 10
 }
+
+// ticks of a second in /proc: USER_HZ, the same on all architectures of Go.
+const ticks = 100
 
 // usage is what all threads of a process, living and ended, have used.
 type usage struct {
@@ -123,6 +136,26 @@ func usageOf(pid int) (usage, error) {
 	if err1 != nil || err2 != nil || err3 != nil {
 		return usage{}, fmt.Errorf("/proc/%d/stat: %s", pid, b)
 	}
-	const ticks = 100 // USER_HZ, the same on all architectures of Go
 	return usage{float64(user+sys) / ticks, float64(sys) / ticks, float64(faults)}, nil
+}
+
+// machineSeconds is the CPU that all processes have used, or that the machine's host took; NaN where it cannot be told.
+func machineSeconds() float64 {
+	b, _ := os.ReadFile("/proc/stat")
+	return parseStat(string(b))
+}
+
+// parseStat adds up the first line's user, nice, system, irq, softirq and steal; between them stand idle and iowait.
+func parseStat(text string) float64 {
+	line, _, _ := strings.Cut(text, "\n")
+	f := strings.Fields(line)
+	if len(f) < 9 || f[0] != "cpu" {
+		return math.NaN()
+	}
+	total := int64(0)
+	for _, i := range []int{1, 2, 3, 6, 7, 8} {
+		n, _ := strconv.ParseInt(f[i], 10, 64)
+		total += n
+	}
+	return float64(total) / ticks
 }

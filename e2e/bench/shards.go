@@ -10,18 +10,23 @@ import (
 type lineKind struct {
 	suffix  string // of the names of results
 	latency time.Duration
-	rate    int64  // bytes a second of a connection; 0: not limited
-	memory  string // runtime.memory
+	rate    int64 // bytes a second of a connection; 0: not limited
 }
 
 // lineKinds: with nothing between, shards scale as far as there are cores. Behind a latency they show whether they wait. Behind a slow line
-// a shard's four parts in flight bound what it writes, so that even on two cores more shards get more done; with the default budget all of
-// them together may have twelve parts in flight (runtime.memory), which would bound the rest.
+// the four parts that a shard has in flight bound what it writes, so that even on two cores more shards get more done.
 var lineKinds = []lineKind{
-	{memory: "1GiB"},
-	{suffix: "-latency", latency: 100 * time.Millisecond, memory: "1GiB"},
-	{suffix: "-line", latency: 100 * time.Millisecond, rate: 2 << 20, memory: "4GiB"},
+	{},
+	{suffix: "-latency", latency: 100 * time.Millisecond},
+	{suffix: "-line", latency: 100 * time.Millisecond, rate: 2 << 20},
 }
+
+// shardMemory has room for four parts in flight of each of eight shards, and for the changes of the only checkpoint; the default for twelve parts
+// and 2.6 M changes.
+const (
+	shardMemory  = "4GiB"
+	shardChanges = 10_000_000
+)
 
 // runShards replays one backlog with 1, 2, 4 and 8 shards, each with a pipeline of its own.
 func runShards(ctx context.Context, l *lab) (*result, error) {
@@ -29,7 +34,7 @@ func runShards(ctx context.Context, l *lab) (*result, error) {
 	if err := l.createTable(ctx, table, tenColumns); err != nil {
 		return nil, err
 	}
-	rows := l.count(1_000_000) / 10_000 * 10_000 // whole transactions
+	rows := min(max(l.count(1_000_000)/10_000, 1)*10_000, shardChanges/2) // whole transactions
 	changes := 2 * rows
 	type run struct {
 		kind   lineKind
@@ -50,11 +55,11 @@ func runShards(ctx context.Context, l *lab) (*result, error) {
 		for _, n := range []int{1, 2, 4, 8} {
 			// The only checkpoint begins with the last change: nothing waits for an interval.
 			p, err := l.newPipeline(pipelineOptions{name: fmt.Sprintf("shards-%d%s", n, k.suffix), include: table, endpoint: endpoint, interval: "1h",
-				limits: fmt.Sprintf(", max_rows: %d, max_bytes: 1000GiB", changes), more: fmt.Sprintf("runtime: {parallelism: %d, memory: %s}", n, k.memory)})
+				limits: fmt.Sprintf(", max_rows: %d, max_bytes: 1000GiB", changes), more: fmt.Sprintf("runtime: {parallelism: %d, memory: %s}", n, shardMemory)})
 			if err != nil {
 				return nil, err
 			}
-			p.poll = 25 * time.Millisecond
+			p.poll = 50 * time.Millisecond
 			if err := p.load(ctx, 1); err != nil {
 				return nil, err
 			}
@@ -75,7 +80,16 @@ func runShards(ctx context.Context, l *lab) (*result, error) {
 		r := newResult(x.p.o.name)
 		r.changes, r.floor = changes, floor
 		l.say("%s: replaying %d changes", r.name, changes)
-		if _, _, err := x.p.replay(ctx, r); err != nil {
+		if err := x.p.start(r.name); err != nil {
+			return nil, err
+		}
+		if err := x.p.awaitBegin(ctx); err != nil {
+			return nil, err
+		}
+		if _, _, err := x.p.measure(ctx, r, func() error { return x.p.awaitEnd(ctx) }); err != nil {
+			return nil, err
+		}
+		if err := x.p.stop(); err != nil {
 			return nil, err
 		}
 		if x.shards == 1 {

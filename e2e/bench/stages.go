@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,14 +20,14 @@ type stage struct {
 	frames []string
 }
 
-// wholes are stages that count with all that they call, such as the encoder of position deletes in a commit.
+// wholes are stages that count with all that they call, such as the encoder of position deletes in a commit. The first that is found counts.
 var wholes = []stage{
 	// What a goroutine that allocates does for the collector is the collector's too.
 	{"collector", []string{"runtime.gcBgMarkWorker", "runtime.bgsweep", "runtime.bgscavenge", "runtime.gcAssistAlloc", "runtime.deductSweepCredit", "runtime.gcStart"}},
-	{"commit", []string{"iceberg.(*Sink).Commit", "iceberg.(*Sink).Part", "iceberg.(*Prepared).", "iceberg.(*tablePart)", "stream.(*commitDriver)",
-		"stream.(*generation).build", "stream/checkpoint."}},
-	{"start", []string{"stream.(*generation).recover", "iceberg.(*Sink).Clean", "iceberg.(*Sink).clean", "iceberg.(*Sink).CatchUp", "iceberg.Open", "runtime.main", "runtime.schedinit"}},
+	{"start", []string{"stream.(*generation).recover", "iceberg.(*Sink).CatchUp", "iceberg.Open", "runtime.main", "runtime.schedinit"}},
 	{"observe", []string{"net/http.(*conn).serve"}},
+	{"commit", []string{"iceberg.(*Sink).Commit", "iceberg.(*Sink).Part", "iceberg.(*Prepared).", "iceberg.(*tablePart)", "stream.(*commitDriver)",
+		"stream.(*generation).build", "stream.(*generation).coordinate", "stream/checkpoint."}},
 }
 
 // stages take a sample by the innermost of its functions that belongs to any. What the runtime does for a function (clearing and growing
@@ -47,19 +48,27 @@ var stages = []stage{
 
 // classify names the stage of a stack, innermost function first.
 func classify(stack []string) string {
-	for _, from := range [][]stage{wholes, stages} {
-		for _, f := range stack {
-			f, _, _ = strings.Cut(f, "[") // a type argument says nothing of the function
-			for _, s := range from {
-				for _, text := range s.frames {
-					if strings.Contains(f, text) {
-						return s.name
-					}
-				}
+	functions := make([]string, len(stack))
+	for i, f := range stack {
+		functions[i], _, _ = strings.Cut(f, "[") // a type argument says nothing of the function
+	}
+	for _, s := range wholes {
+		if slices.ContainsFunc(functions, s.has) {
+			return s.name
+		}
+	}
+	for _, f := range functions {
+		for _, s := range stages {
+			if s.has(f) {
+				return s.name
 			}
 		}
 	}
 	return "other"
+}
+
+func (s stage) has(function string) bool {
+	return slices.ContainsFunc(s.frames, func(text string) bool { return strings.Contains(function, text) })
 }
 
 // parseTraces adds up the output of go tool pprof -traces by stage.
