@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/apache/arrow-go/v18/parquet/metadata"
+
 	"github.com/cdc2lake/cdc2lake/cdc"
 	"github.com/cdc2lake/cdc2lake/internal/objstore"
 )
@@ -31,6 +33,7 @@ type encodeOp uint8
 const (
 	encodeRows encodeOp = iota
 	encodeClose
+	encodeWhole // a file with all its rows
 	encodeAbort
 )
 
@@ -49,8 +52,9 @@ type openFile struct {
 	partition *partition // nil for unpartitioned tables
 	used      uint64     // when rows were last added, for closing the least recently used one
 
-	rows uint32
-	set  *colSet // being filled; nil when empty
+	rows  uint32
+	set   *colSet // being filled; nil when empty
+	begun bool    // rows were handed on
 
 	size atomic.Int64 // estimate of the file's size so far
 
@@ -66,6 +70,7 @@ type encoder struct {
 	ctx    context.Context
 	jobs   chan encodeJob
 	alloc  bufferAllocator
+	small  smallEncoder
 	open   map[*openFile]struct{}
 	mem    int64
 	limit  int64         // of mem
@@ -167,6 +172,9 @@ func (e *encoder) run() {
 			e.putSet(j.f.layout, j.set)
 		case encodeClose:
 			e.closeFile(j.f)
+		case encodeWhole:
+			e.whole(j.f, j.set)
+			e.putSet(j.f.layout, j.set)
 		case encodeAbort:
 			e.abort(j.f)
 		}
@@ -244,7 +252,7 @@ func (e *encoder) forget(f *openFile) {
 	f.mem = 0
 }
 
-// closeFile writes the footer and completes the upload beside the next files.
+// closeFile writes the footer.
 func (e *encoder) closeFile(f *openFile) {
 	if err := e.err(); err != nil {
 		e.abort(f)
@@ -258,8 +266,34 @@ func (e *encoder) closeFile(f *openFile) {
 		return
 	}
 	e.forget(f)
-	up, size, rows := f.up, f.pw.out.n, f.pw.rows
+	size, rows := f.pw.out.n, f.pw.rows
 	f.pw = nil
+	e.store(f, meta, size, rows)
+}
+
+// whole writes a small file.
+func (e *encoder) whole(f *openFile, s *colSet) {
+	if e.err() != nil {
+		e.abort(f)
+		return
+	}
+	b, meta, err := e.small.encode(f.layout, s)
+	if err == nil {
+		if f.up, err = e.create(e.ctx, f.uri); err == nil {
+			_, err = meteredWriter{f.up, e.meter}.Write(b)
+		}
+	}
+	if err != nil {
+		e.fail(fileError("write", f, err))
+		e.abort(f)
+		return
+	}
+	e.store(f, meta, int64(len(b)), int64(s.n))
+}
+
+// store completes the upload of a file beside the next files.
+func (e *encoder) store(f *openFile, meta *metadata.FileMetaData, size, rows int64) {
+	up := f.up
 	e.toFinish()
 	e.wg.Add(1)
 	go func() {

@@ -16,6 +16,7 @@ type parquetLayout struct {
 	target *writeTarget
 	root   *schema.GroupNode
 	cols   []columnLayout
+	small  smallLayout
 }
 
 // columnLayout is one column's way from a batch to a file.

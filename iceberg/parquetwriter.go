@@ -20,6 +20,9 @@ const (
 	// pageBytes is the size of a data page before compression. Every column of every open file holds one.
 	pageBytes    = 256 << 10
 	minPageBytes = 32 << 10
+
+	parquetCreatedBy = "cdc2lake version 0.1.0 (build arrow-go)"
+	parquetZstdLevel = 1
 )
 
 // parquetWriter encodes one data file. It is used by one goroutine.
@@ -77,9 +80,9 @@ func newParquetWriter(l *parquetLayout, w io.Writer, first *colSet, mem encoderM
 	p := &parquetWriter{layout: l, page: mem.page(len(l.cols)), out: countingWriter{w: w}, alloc: mem, hashes: make([][][]uint64, len(l.cols)), cws: make([]file.ColumnChunkWriter, len(l.cols))}
 	opts := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST), parquet.WithDataPageVersion(parquet.DataPageV1),
-		parquet.WithCompression(codecs.Codecs.Zstd), parquet.WithCompressionLevel(1),
+		parquet.WithCompression(codecs.Codecs.Zstd), parquet.WithCompressionLevel(parquetZstdLevel),
 		parquet.WithDictionaryDefault(false), parquet.WithDataPageSize(int64(p.page)),
-		parquet.WithCreatedBy("cdc2lake version 0.1.0 (build arrow-go)"), parquet.WithAllocator(mem),
+		parquet.WithCreatedBy(parquetCreatedBy), parquet.WithAllocator(mem),
 	}
 	for i := range l.cols {
 		if l.cols[i].to == physBytes {

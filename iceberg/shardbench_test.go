@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -169,31 +170,31 @@ func BenchmarkParquetWriter(b *testing.B) {
 	b.ReportMetric(float64(raw)/float64(n), "rawB/row")
 }
 
-// BenchmarkSmallFile is a file of ten rows: what every quiet table costs at every checkpoint.
+// BenchmarkSmallFile is a file of ten or a hundred rows: what every quiet table costs at every checkpoint.
 func BenchmarkSmallFile(b *testing.B) {
-	l := benchLayout(b)
-	g := &benchGen{r: rand.New(rand.NewPCG(1, 1))}
-	s := &colSet{}
-	*s = *(&colPool{}).get(l)
-	s.gather(l, g.batch(cdc.NewBatchPool(benchSchema()), cdc.OpInsert, 10, 0), []int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
-	var alloc bufferAllocator
-	b.ReportAllocs()
-	for range b.N {
-		w := &discardWriter{}
-		p, err := newParquetWriter(l, w, s, &alloc)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := p.write(s); err != nil {
-			b.Fatal(err)
-		}
-		meta, err := p.close()
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := makeDataFile(l.target, "file:///x", w.n, meta, nil); err != nil {
-			b.Fatal(err)
-		}
+	for _, rows := range []int{10, 100} {
+		b.Run(strconv.Itoa(rows), func(b *testing.B) {
+			l := benchLayout(b)
+			g := &benchGen{r: rand.New(rand.NewPCG(1, 1))}
+			s := &colSet{}
+			*s = *(&colPool{}).get(l)
+			sel := make([]int32, rows)
+			for i := range sel {
+				sel[i] = int32(i)
+			}
+			s.gather(l, g.batch(cdc.NewBatchPool(benchSchema()), cdc.OpInsert, rows, 0), sel)
+			var e smallEncoder
+			b.ReportAllocs()
+			for range b.N {
+				file, meta, err := e.encode(l, s)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := makeDataFile(l.target, "file:///x", int64(len(file)), meta, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

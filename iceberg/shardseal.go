@@ -268,7 +268,7 @@ func (t *tableWriter) flush(ctx context.Context, f *openFile) error {
 	if err := t.w.enc.send(ctx, encodeJob{op: encodeRows, f: f, set: f.set}); err != nil {
 		return err
 	}
-	f.set = nil
+	f.set, f.begun = nil, true
 	return t.w.enc.err()
 }
 
@@ -318,12 +318,16 @@ func (t *tableWriter) file(ctx context.Context, p *partition) (*openFile, error)
 
 // closeFile lets the encoder finish a file.
 func (t *tableWriter) closeFile(ctx context.Context, f *openFile) error {
-	if err := t.flush(ctx, f); err != nil {
+	j := encodeJob{op: encodeClose, f: f}
+	if f.set != nil && !f.begun && f.set.isSmall() {
+		j.op, j.set = encodeWhole, f.set
+	} else if err := t.flush(ctx, f); err != nil {
 		return err
 	}
-	if err := t.w.enc.send(ctx, encodeJob{op: encodeClose, f: f}); err != nil {
+	if err := t.w.enc.send(ctx, j); err != nil {
 		return err
 	}
+	f.set = nil
 	t.files = slices.DeleteFunc(t.files, func(o *openFile) bool { return o == f })
 	if f.partition != nil {
 		f.partition.file = nil
