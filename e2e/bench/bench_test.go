@@ -259,4 +259,7 @@ func TestLimitsOfThisMachine(t *testing.T) {
 	if err != nil || used[0] < 0 || used[1] <= 0 || used[0]+used[1] > 5 {
 		t.Errorf("%v, %v", used, err)
 	}
+	if s, err := roundTrips(100); err != nil || s < 0 || s > 1 {
+		t.Errorf("%v s of 100 round trips, %v", s, err)
+	}
 }
