@@ -79,7 +79,7 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 		case <-hardStop:
 			return fmt.Errorf("the last checkpoint was not complete after %s", o.StopTimeout)
 		case <-ticker.C:
-			ev = event{kind: evProgress, rows: g.log.rows.Swap(0), bytes: g.log.bytes.Swap(0)}
+			ev = event{kind: evProgress, rows: g.log.rows.Swap(0), loaded: g.loads.rows.Swap(0), bytes: g.log.bytes.Swap(0) + g.loads.bytes.Swap(0)}
 			if time.Since(lastQueues) > time.Second {
 				lastQueues = time.Now()
 				g.reportQueues()

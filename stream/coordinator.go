@@ -50,11 +50,12 @@ const (
 )
 
 type event struct {
-	kind        eventKind
-	now         time.Time
-	k           uint64
-	slot        int
-	rows, bytes int64
+	kind         eventKind
+	now          time.Time
+	k            uint64
+	slot         int
+	rows, loaded int64 // of the log; of loads
+	bytes        int64 // of both
 }
 
 type actionKind uint8
@@ -91,7 +92,7 @@ func (c *coordinator) step(e event) []action {
 	switch e.kind {
 	case evTick:
 	case evProgress:
-		c.rows += e.rows
+		c.rows += e.rows + e.loaded
 		c.bytes += e.bytes
 		// A transaction may take longer than the timeout to come through, and its end is where the barrier goes.
 		if e.rows > 0 && len(c.inflight) > 0 && !c.inflight[0].committing {

@@ -22,6 +22,8 @@ func script(t *testing.T, c *coordinator, t0 time.Time, lines ...[2]string) {
 		case "tick":
 		case "rows":
 			e.kind, e.rows, e.k = evProgress, int64(a), 0
+		case "loaded":
+			e.kind, e.loaded, e.k = evProgress, int64(a), 0
 		case "barrier":
 			e.kind = evBarrier
 		case "ack":
@@ -118,4 +120,17 @@ func TestCoordinatorGivesUpOnWhatCannotBe(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Loaded rows make a checkpoint come early as those of the log do, but are no sign that the log's barrier is on its way.
+func TestCoordinatorLoadedRows(t *testing.T) {
+	c, t0 := newTestCoordinator()
+	script(t, c, t0, [][2]string{
+		{"10 loaded 600", ""},
+		{"20 rows 399", ""},
+		{"30 loaded 1", "trigger 1"},
+		{"40 barrier 1", ""},
+		{"9000 loaded 1000000", ""},
+		{"10040 loaded 1", "fail"},
+	}...)
 }

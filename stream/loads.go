@@ -23,6 +23,8 @@ type loads struct {
 	logger  *slog.Logger
 	used    atomic.Bool // something was handed on
 
+	rows, bytes atomic.Int64 // handed on since the coordinator last looked
+
 	// sendMu serialises what goes into input 1: a barrier's snapshot of the progress holds exactly for the batches before it.
 	sendMu sync.Mutex
 	router *router
@@ -172,6 +174,8 @@ func (l *loads) send(ctx context.Context, id cdc.TableID, c cdc.Chunk, b *cdc.Ba
 	ref.OldestSeq = oldest
 	b.Chunk = &ref
 	l.mu.Unlock()
+	l.rows.Add(int64(b.N))
+	l.bytes.Add(int64(b.Bytes()))
 	return l.router.batch(ctx, b, c)
 }
 

@@ -28,7 +28,7 @@ const (
 	bufferShare   = 12
 	encoderShare  = 12
 	inflightShare = 10
-	changeShare   = 6
+	changeShare   = 8
 	buildShare    = 25
 	// collectShare leaves room for what the collector does not see: stacks of threads, and memory maps of the operating system.
 	collectShare = 90

@@ -86,8 +86,8 @@ var Keys = []Key{
 	{Path: "s3.ca_file", Example: "/etc/cdc2lake/s3-ca.pem", Doc: "Certificates to trust beside the system's."},
 
 	{Path: "checkpoints.interval", Default: "10s", Doc: "Time between checkpoints, from 100ms to 1h. Shorter is fresher and makes more, smaller files."},
-	{Path: "checkpoints.max_rows", Default: "5000000", Doc: "Row changes after which a checkpoint comes early; fewer where `runtime.memory` has no room for their keys (2,600 a MiB)."},
-	{Path: "checkpoints.max_bytes", Default: "1GiB", Doc: "Bytes of row changes after which a checkpoint comes early."},
+	{Path: "checkpoints.max_rows", Default: "5000000", Doc: "Row changes and loaded rows after which a checkpoint comes early; fewer where `runtime.memory` has no room for their keys (3,400 a MiB)."},
+	{Path: "checkpoints.max_bytes", Default: "1GiB", Doc: "Bytes of row changes and loaded rows after which a checkpoint comes early."},
 	{Path: "checkpoints.store", Example: "s3://bucket/cdc2lake/shop", Doc: "Location of the checkpoint records; by default <warehouse>/_cdc2lake/<pipeline>. Deleting it loses nothing that is committed."},
 
 	{Path: "state.dir", Example: "/var/lib/cdc2lake", Doc: "Directory; by default _cdc2lake/<pipeline>/state in a file:// warehouse, otherwise cdc2lake/<pipeline> in the user's cache directory."},
