@@ -66,7 +66,7 @@ func (s *colSet) dataBytes() int {
 }
 
 // colPool recycles column sets. A set goes to files of the layout that it had before, as long as there is one: its buffers have grown to
-// what each column takes. It is guarded by the encoder's lock.
+// what each column takes. Small sets go to any layout of the same types. It is guarded by the encoder's lock.
 type colPool struct {
 	free []pooledSet // oldest first
 	held int         // bytes of them
@@ -83,21 +83,33 @@ type pooledSet struct {
 const (
 	poolBytes  = 32 << 20
 	poolBuffer = 4 << 20
+	lentSet    = 256 << 10 // of a set for another layout
 )
 
 func (p *colPool) get(l *parquetLayout) *colSet {
+	like := -1
 	for i := len(p.free) - 1; i >= 0; i-- {
 		if p.free[i].l == l {
-			s := p.free[i].set
-			p.held -= p.free[i].bytes
-			p.free = slices.Delete(p.free, i, i+1)
-			return s
+			return p.take(i)
 		}
+		if like < 0 && p.free[i].bytes <= lentSet && p.free[i].l.like(l) {
+			like = i
+		}
+	}
+	if like >= 0 {
+		return p.take(like)
 	}
 	s := &colSet{cols: make([]colBuf, len(l.cols))}
 	for i := range s.cols {
 		s.cols[i].reset()
 	}
+	return s
+}
+
+func (p *colPool) take(i int) *colSet {
+	s := p.free[i].set
+	p.held -= p.free[i].bytes
+	p.free = slices.Delete(p.free, i, i+1)
 	return s
 }
 

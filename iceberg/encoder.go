@@ -54,6 +54,7 @@ type openFile struct {
 
 	rows  uint32
 	set   *colSet // being filled; nil when empty
+	kept  int     // bytes of set, as counted in ShardWriter.kept
 	begun bool    // rows were handed on
 
 	size atomic.Int64 // estimate of the file's size so far

@@ -2,6 +2,7 @@ package iceberg
 
 import (
 	"fmt"
+	"slices"
 
 	iceberggo "github.com/apache/iceberg-go"
 
@@ -68,6 +69,11 @@ func newParquetLayout(t *writeTarget) (*parquetLayout, error) {
 		return nil, fmt.Errorf("parquet schema: %w", err)
 	}
 	return l, nil
+}
+
+// like reports whether columns of both take the same buffers.
+func (l *parquetLayout) like(o *parquetLayout) bool {
+	return slices.EqualFunc(l.cols, o.cols, func(a, b columnLayout) bool { return a.to == b.to && a.optional == b.optional })
 }
 
 // parquetNode makes the schema element of a column, by the specification's appendix A.

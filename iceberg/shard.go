@@ -28,6 +28,8 @@ type shardOptions struct {
 	encoderBytes int64
 	// meter is the shard's, encoderMeter its encoder's; nil: none.
 	meter, encoderMeter *cdc.Meter
+	// noWhole has every file written set by set, however small; for tests.
+	noWhole bool
 	// trimDeletes is the number of remembered deletes below which none is forgotten; 0 means the default.
 	trimDeletes int
 }
@@ -49,6 +51,7 @@ type ShardWriter struct {
 	filled []*tableWriter // have rows in the buffer
 	rows   int            // in the buffer
 	bytes  int
+	kept   int // bytes of gathered sets that wait for more
 	ck     *Prepared
 	aborts []*openFile // of paused tables, to be given up
 	coll   collapser
@@ -143,11 +146,18 @@ func (w *ShardWriter) Write(ctx context.Context, b *cdc.Batch, rows []int32) err
 }
 
 // seal empties the buffer of all tables.
-func (w *ShardWriter) seal(ctx context.Context) error {
+func (w *ShardWriter) seal(ctx context.Context) error { return w.sealThen(ctx, (*tableWriter).settle) }
+
+// sealThen seals the tables, and calls then for each of them before the next: the sets of one are used again for the other.
+func (w *ShardWriter) sealThen(ctx context.Context, then func(*tableWriter, context.Context) error) error {
 	for len(w.filled) > 0 {
 		t := w.filled[len(w.filled)-1]
 		w.filled = w.filled[:len(w.filled)-1]
-		if err := t.seal(ctx); err != nil {
+		err := t.seal(ctx)
+		if err == nil {
+			err = then(t, ctx)
+		}
+		if err != nil {
 			w.failed = err
 			return err
 		}
@@ -226,7 +236,7 @@ func (w *ShardWriter) Pause(id cdc.TableID) {
 	for _, f := range t.files {
 		if f.set != nil {
 			w.enc.putSet(f.layout, f.set)
-			f.set = nil
+			t.release(f)
 		}
 	}
 	// The encoder may be waiting for the store: it is told by the next call that can be interrupted.
@@ -245,20 +255,16 @@ func (w *ShardWriter) Prepare(ctx context.Context, k uint64) (*Prepared, error) 
 	if err := w.check(); err != nil {
 		return nil, err
 	}
-	if err := w.seal(ctx); err != nil {
+	if err := w.sealThen(ctx, (*tableWriter).finish); err != nil {
 		return nil, err
 	}
 	for _, t := range w.tables {
 		if t.part == nil {
 			continue
 		}
-		if err := t.closeFiles(ctx); err != nil {
+		if err := t.finish(ctx); err != nil {
 			w.failed = err
 			return nil, err
-		}
-		t.part = nil
-		if t.partitioner != nil {
-			t.partitioner.forget()
 		}
 	}
 	for len(w.aborts) > 0 {

@@ -161,8 +161,8 @@ func TestNothingWritten(t *testing.T) {
 // TestPause: what the checkpoint holds of the table is gone, in the files, in the committables and in the state; a checkpoint that
 // was prepared before is whole, and the other table goes on.
 func TestPause(t *testing.T) {
-	for _, buffer := range []int{1, 1000} {
-		s := smallShards(t, cdc.LoadDone, func(o *shardOptions) { o.bufferRows = buffer })
+	for i, buffer := range []int{1, 1000, 1} {
+		s := smallShards(t, cdc.LoadDone, func(o *shardOptions) { o.bufferRows, o.noWhole = buffer, i == 0 })
 		w := s.writers[0]
 		ctx := context.Background()
 		s.must(s.write(smallBatch(t, smallSchema(tabA, 1), smallRow{ins, 1, "a"}, smallRow{ins, 2, "b"})))
@@ -265,9 +265,14 @@ func (w *flakyWriter) Close() error {
 // TestStoreFailures fails every call of the store in turn: the checkpoint must fail, with that error, and nothing may hang or leak.
 func TestStoreFailures(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	testStoreFailures(t, 5, true)
+	testStoreFailures(t, 3, false)
+}
+
+func testStoreFailures(t *testing.T, least int, noWhole bool) {
 	for n := 1; ; n++ {
 		f := &flaky{fail: n}
-		s := smallShards(t, cdc.LoadDone, func(o *shardOptions) { o.create, o.bufferRows = f.create, 1 })
+		s := smallShards(t, cdc.LoadDone, func(o *shardOptions) { o.create, o.bufferRows, o.noWhole = f.create, 1, noWhole })
 		err := func() error {
 			for i := range 3 {
 				if err := s.write(smallBatch(t, smallSchema(tabA, 1), smallRow{ins, int64(i), "a"})); err != nil {
@@ -283,7 +288,7 @@ func TestStoreFailures(t *testing.T) {
 		}()
 		s.close()
 		if f.calls < n {
-			if n < 5 {
+			if f.calls < least {
 				t.Fatalf("only %d calls", f.calls)
 			}
 			if err != nil {
@@ -332,7 +337,7 @@ func TestWriteWhileUploading(t *testing.T) {
 // TestClose drops what was not prepared.
 func TestClose(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	s := smallShards(t, cdc.LoadDone, func(o *shardOptions) { o.bufferRows = 1 })
+	s := smallShards(t, cdc.LoadDone, func(o *shardOptions) { o.bufferRows, o.noWhole = 1, true })
 	for i := range 10 {
 		s.must(s.write(smallBatch(t, smallSchema(tabA, 1), smallRow{ins, int64(i), "a"})))
 	}

@@ -161,6 +161,7 @@ func TestShardModel(t *testing.T) {
 		keyKind := rapid.IntRange(0, 2).Draw(rt, "key")
 		slots := rapid.IntRange(1, 3).Draw(rt, "slots")
 		bufferRows := rapid.SampledFrom([]int{1, 3, 10, 100, 100000}).Draw(rt, "buffer")
+		noWhole := rapid.Bool().Draw(rt, "no whole")
 		target := rapid.SampledFrom([]int64{1, 5000, 1 << 40}).Draw(rt, "file size")
 		version := 1
 		schema := modelSchema(keyKind, version)
@@ -193,7 +194,7 @@ func TestShardModel(t *testing.T) {
 		if !loading {
 			start.Load.Phase = cdc.LoadDone
 		}
-		s := newTestShards(t, slots, []cdc.TableStart{start}, map[cdc.TableID]*testTable{modelTable: tab}, func(o *shardOptions) { o.bufferRows, o.trimDeletes = bufferRows, 1 })
+		s := newTestShards(t, slots, []cdc.TableStart{start}, map[cdc.TableID]*testTable{modelTable: tab}, func(o *shardOptions) { o.bufferRows, o.trimDeletes, o.noWhole = bufferRows, 1, noWhole })
 		defer s.close()
 		var chunks []*modelChunk
 		for i := 0; i < keys && loading; i += 15 {

@@ -37,7 +37,7 @@ type partRow struct {
 	src  uint32
 }
 
-// seal writes the table's buffered rows into its open files and brings the state up to them.
+// seal gathers the table's buffered rows into sets of its open files and brings the state up to them.
 func (t *tableWriter) seal(ctx context.Context) error {
 	w := t.w
 	if err := t.collapse(); err != nil {
@@ -58,11 +58,6 @@ func (t *tableWriter) seal(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
-	}
-	for _, f := range t.files {
-		if err := t.flush(ctx, f); err != nil {
-			return err
-		}
 	}
 	t.store()
 	t.empty()
@@ -260,6 +255,37 @@ func room(s *colSet, l *parquetLayout, b *cdc.Batch, rows []int32, limit int) in
 	return n
 }
 
+// keptSet bounds the values of a set that waits for more, and keptSets those of a shard.
+const (
+	keptSet  = 128 << 10
+	keptSets = 16 << 20
+)
+
+// settle hands gathered rows to the encoder. Files that have few are not begun: perhaps they stay small, and are encoded as a whole.
+func (t *tableWriter) settle(ctx context.Context) error {
+	w := t.w
+	for _, f := range t.files {
+		if f.set == nil {
+			continue
+		}
+		n := f.set.raw()
+		if more := w.kept + n - f.kept; !f.begun && !w.o.noWhole && n <= keptSet && more <= min(keptSets, 2*w.enc.setBytes()) {
+			w.kept, f.kept = more, n
+			continue
+		}
+		if err := t.flush(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release takes note that the file's set is in other hands.
+func (t *tableWriter) release(f *openFile) {
+	t.w.kept -= f.kept
+	f.set, f.kept = nil, 0
+}
+
 // flush hands the file's gathered rows to the encoder.
 func (t *tableWriter) flush(ctx context.Context, f *openFile) error {
 	if f.set == nil {
@@ -268,7 +294,8 @@ func (t *tableWriter) flush(ctx context.Context, f *openFile) error {
 	if err := t.w.enc.send(ctx, encodeJob{op: encodeRows, f: f, set: f.set}); err != nil {
 		return err
 	}
-	f.set, f.begun = nil, true
+	t.release(f)
+	f.begun = true
 	return t.w.enc.err()
 }
 
@@ -319,7 +346,7 @@ func (t *tableWriter) file(ctx context.Context, p *partition) (*openFile, error)
 // closeFile lets the encoder finish a file.
 func (t *tableWriter) closeFile(ctx context.Context, f *openFile) error {
 	j := encodeJob{op: encodeClose, f: f}
-	if f.set != nil && !f.begun && f.set.isSmall() {
+	if f.set != nil && !f.begun && !t.w.o.noWhole && f.set.isSmall() {
 		j.op, j.set = encodeWhole, f.set
 	} else if err := t.flush(ctx, f); err != nil {
 		return err
@@ -327,10 +354,22 @@ func (t *tableWriter) closeFile(ctx context.Context, f *openFile) error {
 	if err := t.w.enc.send(ctx, j); err != nil {
 		return err
 	}
-	f.set = nil
+	t.release(f)
 	t.files = slices.DeleteFunc(t.files, func(o *openFile) bool { return o == f })
 	if f.partition != nil {
 		f.partition.file = nil
+	}
+	return nil
+}
+
+// finish ends the table's share of the checkpoint.
+func (t *tableWriter) finish(ctx context.Context) error {
+	if err := t.closeFiles(ctx); err != nil {
+		return err
+	}
+	t.part = nil
+	if t.partitioner != nil {
+		t.partitioner.forget()
 	}
 	return nil
 }
