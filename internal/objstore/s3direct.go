@@ -81,7 +81,10 @@ func resolveBucket(ctx context.Context, o s3.Options, name string) *bucketURL {
 const (
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 	emptyPayload    = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" // SHA-256 of nothing
-	// seconds by which clocks may differ before we correct ours: the server's Date has no fractions.
+	// onePiece bounds the bodies that are copied to be sent together with the header: the transport does that for memory that it knows, and
+	// else writes twice. Both fit into its buffer.
+	onePiece = 56 << 10
+	// clockTolerance is by how much clocks may differ before we correct ours: the server's Date has no fractions.
 	clockTolerance = 5 * time.Second
 )
 
@@ -98,6 +101,16 @@ func (d *direct) send(ctx context.Context, b *bucketURL, method, key string, hea
 		if d.signed || body == nil {
 			hash = emptyPayload
 		}
+	case size <= onePiece:
+		b := make([]byte, size)
+		if _, err := io.ReadFull(body, b); err != nil {
+			return nil, err
+		}
+		if d.signed {
+			sum := sha256.Sum256(b)
+			hash = hex.EncodeToString(sum[:])
+		}
+		req.Body = io.NopCloser(bytes.NewReader(b))
 	default:
 		if d.signed {
 			h := sha256.New()

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -173,12 +176,61 @@ func TestFailedBodyIsLeftAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bucket, key, n := "b", "k", int64(3)
+		bucket, key, n := "b", "k", int64(onePiece+1) // smaller ones are copied
 		_, err = core.putObject(context.Background(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, ContentLength: &n,
-			Body: watchedBody{bytes.NewReader([]byte("abc")), t, &over}})
+			Body: watchedBody{bytes.NewReader(make([]byte, n)), t, &over}})
 		var re interface{ HTTPStatusCode() int }
 		if !errors.As(err, &re) || re.HTTPStatusCode() != status {
 			t.Fatalf("%d: %v", status, err)
+		}
+	}
+}
+
+// countedConn counts what is written.
+type countedConn struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+func (c countedConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
+}
+
+// TestSmallPutIsWrittenOnce: header and body of a small object leave together, and arrive whole.
+func TestSmallPutIsWrittenOnce(t *testing.T) {
+	var got []byte
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got, _ = io.ReadAll(r.Body) }))
+	defer server.Close()
+	c, err := NewClient(Config{Endpoint: server.URL, AccessKey: "a", SecretKey: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	core, err := c.s3core(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var writes atomic.Int64
+	dial := core.transport.DialContext
+	core.transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		return countedConn{conn, &writes}, err
+	}
+	st, err := c.Store(context.Background(), "s3://b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, size := range []int{1, 20_000, onePiece} {
+		body := bytes.Repeat([]byte{byte(i)}, size)
+		if err := st.Put(context.Background(), "k", body); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, body) {
+			t.Fatalf("%d of %d bytes have arrived", len(got), size)
+		}
+		if n := writes.Swap(0); n != 1 {
+			t.Errorf("%d bytes took %d writes", size, n)
 		}
 	}
 }
