@@ -80,8 +80,12 @@ type Batch struct {
 	KeyHi  []uint64
 	KeyLo  []uint64 // nil where Schema.KeyExact
 	Txns   []Txn    // ends of the transactions with rows here, ascending; empty for chunks
-	Seq    uint64   // position in the log's sequence of batches and events, counted by the source; 0 for chunks
-	Chunk  *ChunkRef
+	// Folded counts UPDATEs that are not among the rows, since a later one of the same key took their place here; FoldedMicros is
+	// the commit time of the last transaction that took such a place.
+	Folded       int64
+	FoldedMicros int64
+	Seq          uint64 // position in the log's sequence of batches and events, counted by the source; 0 for chunks
+	Chunk        *ChunkRef
 
 	cap  int
 	refs refCount
@@ -179,6 +183,7 @@ func (b *Batch) reset() {
 		v.Nulls = 0
 	}
 	b.N, b.Seq, b.Chunk = 0, 0, nil
+	b.Folded, b.FoldedMicros = 0, 0
 	b.Txns = b.Txns[:0]
 }
 

@@ -184,6 +184,9 @@ func (t *tableWriter) collapseLog(p *tablePart, h *heldBatch) error {
 			}
 		}
 	}
+	if rows[0] == 0 { // of all shards that have rows of the batch, one has the first
+		ops[cdc.OpUpdate] += b.Folded
+	}
 	p.counts.Inserts += ops[cdc.OpInsert]
 	p.counts.Updates += ops[cdc.OpUpdate]
 	p.counts.Deletes += ops[cdc.OpDelete]
@@ -250,5 +253,5 @@ func (t *tableWriter) countTimes(p *tablePart, b *cdc.Batch, first, last int32) 
 		i := sort.Search(len(b.Txns), func(i int) bool { return b.Txns[i].End > row })
 		return b.Txns[min(i, len(b.Txns)-1)].CommitMicros
 	}
-	p.counts.Add(cdc.Counts{OldestMicros: of(first), NewestMicros: of(last)})
+	p.counts.Add(cdc.Counts{OldestMicros: of(first), NewestMicros: max(of(last), b.FoldedMicros)})
 }

@@ -78,7 +78,7 @@ func cpu() time.Duration {
 
 // BenchmarkDecode decodes logs in memory. The checksums are verified but in nocrc.
 func BenchmarkDecode(b *testing.B) {
-	const n = 1 << 14
+	const n = 1 << 17
 	meta := TableOptions{MetaOp: DefaultMetaOp, MetaTS: DefaultMetaTS, MetaPos: DefaultMetaPos}
 	for _, c := range []struct {
 		name, kind, table string
@@ -91,6 +91,7 @@ func BenchmarkDecode(b *testing.B) {
 		{"update", "update", "orders", TableOptions{}, true},
 		{"delete", "delete", "orders", TableOptions{}, true},
 		{"single", "single", "orders", TableOptions{}, true},
+		{"hot", "hot", "orders", TableOptions{}, true},
 		{"ignored", "insert", "elsewhere", TableOptions{}, true},
 		{"ignored/nocrc", "insert", "elsewhere", TableOptions{}, false},
 	} {
@@ -116,6 +117,7 @@ func BenchmarkDecode(b *testing.B) {
 			if r.rows == 0 && c.table == "orders" {
 				b.Fatal("no rows")
 			}
+			b.ReportMetric(float64(r.rows)/float64(n)/float64(b.N), "left")
 			b.ReportMetric(float64(n)*float64(b.N)/(cpu()-start).Seconds()/1e6, "Mrows/cpu-s")
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
+	"math/rand/v2"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
@@ -190,6 +191,24 @@ func shopImage(id int64, version int64) []byte {
 func (l *logBuilder) changes(kind, table string, n int) *logBuilder {
 	const each = 40 // an event of MySQL takes up to 8 KiB
 	switch kind {
+	case "hot":
+		// A Zipf distribution of a million keys, in transactions of 1,000.
+		zipf := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), 1.1, 1, 1<<20)
+		for i := 0; i < n; i += each {
+			if i%(25*each) == 0 {
+				l.begin(int64(i + 1))
+			}
+			l.shopMap(table)
+			var images [][]byte
+			for k := range min(each, n-i) {
+				id := int64(zipf.Uint64())
+				images = append(images, shopImage(id, int64(i+k)), shopImage(id, int64(i+k+1)))
+			}
+			l.rows(UpdateRowsV2, 77, 10, images...)
+			if (i+each)%(25*each) == 0 || i+each >= n {
+				l.commit()
+			}
+		}
 	case "single":
 		for i := range n {
 			l.begin(int64(i + 1))

@@ -69,7 +69,7 @@ func (d *Decoder) Register(schema *cdc.Schema, opts TableOptions) (*Table, error
 	w, cerr := newWriter(schema, &opts, d.seed, cdc.NewBatchPool(schema), func(b *cdc.Batch) error {
 		t.Batches++
 		t.Rows += uint64(b.N)
-		t.noted = 0
+		t.noted, t.folded = 0, 0
 		return d.h.Batch(b)
 	})
 	if cerr != nil {
@@ -130,6 +130,9 @@ func (d *Decoder) Commit(commitMicros int64) {
 			b.Txns = append(b.Txns, cdc.Txn{End: int32(b.N), CommitMicros: commitMicros})
 			t.noted = b.N
 		}
+		if b := t.writer.b; b != nil && !t.gone && b.Folded > t.folded {
+			b.FoldedMicros, t.folded = max(b.FoldedMicros, commitMicros), b.Folded
+		}
 	}
 	d.touch = d.touch[:0]
 }
@@ -152,7 +155,7 @@ func (d *Decoder) Flush() error {
 
 func (d *Decoder) flushTable(t *Table) error {
 	err := t.writer.flush()
-	t.noted = 0
+	t.noted, t.folded = 0, 0
 	return d.settle(t, err)
 }
 

@@ -196,6 +196,7 @@ func TestRecycledBatch(t *testing.T) {
 
 type handlerFunc struct {
 	batch  func(*cdc.Batch) error
+	event  func(*Event) error
 	events int
 	failed []*cdc.Error
 }
@@ -207,7 +208,14 @@ func (h *handlerFunc) Batch(b *cdc.Batch) error {
 	b.Release()
 	return nil
 }
-func (h *handlerFunc) Event(*Event) error { h.events++; return nil }
+func (h *handlerFunc) Event(e *Event) error {
+	h.events++
+	if h.event != nil {
+		return h.event(e)
+	}
+	return nil
+}
+
 func (h *handlerFunc) TableError(err *cdc.Error) error {
 	h.failed = append(h.failed, err)
 	return nil

@@ -84,6 +84,7 @@ type plan struct {
 	layout *layout
 	full   []byte  // bitmap with all columns set
 	before []int32 // where the steps of an update's old image stand
+	after  []int32 // and of its new one, where updates are folded
 }
 
 // compilePlan checks the table map against the table's definition and lays its images out. Each difference is an error:

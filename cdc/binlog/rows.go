@@ -65,7 +65,7 @@ func (p *plan) bind(t *Table, l *layout) {
 	for i := range l.ops {
 		p.full[i>>3] |= 1 << (i & 7)
 	}
-	p.before = make([]int32, l.places())
+	p.before, p.after = make([]int32, l.places()), make([]int32, l.places())
 }
 
 // rows decodes a rows event: table id 6, flags 2, in version 2 the length (itself included) of extra data and those, the
@@ -163,6 +163,9 @@ func (d *Decoder) rows(e *Event, b []byte) error {
 // images takes the images of a rows event: one a row, two of an update.
 func (p *plan) images(e *Event, b []byte, update, insert bool) error {
 	w := p.table.writer
+	if update && w.foldsUpdates(p.layout) {
+		return p.fold(w, b, e.End)
+	}
 	direct := p.layout.direct(len(b))
 	if direct {
 		if err := w.decode(); err != nil {
@@ -232,6 +235,32 @@ func (p *plan) updates(w *writer, b []byte, end uint32) error {
 			return err
 		}
 		l.last = 2 * n
+		at += n
+	}
+	return nil
+}
+
+// fold takes pairs of images while UPDATEs are folded.
+func (p *plan) fold(w *writer, b []byte, end uint32) error {
+	l := p.layout
+	for at := 0; at < len(b); {
+		old := at
+		n, column, err := l.walk(b[old:], old, p.before, 1)
+		if err != nil {
+			return w.fault(l, column, err)
+		}
+		at += n
+		if n, column, err = l.walk(b[at:], at, p.after, 1); err != nil {
+			return w.fault(l, column, err)
+		}
+		if !w.fold.on || n > largeImage || !l.same(b, p.before, p.after, 1, 0) {
+			err = p.updates(w, b[old:at+n], end)
+		} else {
+			err = w.update(l, b[at:at+n], end)
+		}
+		if err != nil {
+			return err
+		}
 		at += n
 	}
 	return nil

@@ -38,14 +38,12 @@ func (l *layout) direct(n int) bool { return n >= arenaBytes || n >= directRows*
 // where they stand. take makes it a row; until then nothing was added. On an error column says whose value it is.
 func (w *writer) image(l *layout, keys bool, b []byte, at int) (length int, err error) {
 	r := &w.run
-	if r.l != l || r.keys != keys {
+	if r.l != l || r.keys != keys || len(w.fold.rows) > 0 {
 		if err := w.decode(); err != nil {
 			return 0, err
 		}
-		if n := l.places() * pitch; len(r.starts) < n {
-			r.starts = make([]int32, n)
-		}
-		r.l, r.keys = l, keys
+		r.grow(l)
+		r.keys = keys
 	}
 	if w.b == nil || w.b.N == w.b.Cap() || w.bytes >= cdc.MaxBatchBytes {
 		if err := w.room(); err != nil {
@@ -77,18 +75,38 @@ func (w *writer) take(op cdc.Op, image []byte, end uint32) error {
 	return nil
 }
 
+// grow makes room for what is noted of a layout's rows.
+func (r *run) grow(l *layout) {
+	if n := l.places() * pitch; len(r.starts) < n {
+		r.starts = make([]int32, n)
+	}
+	r.l, r.keys = l, false
+}
+
 // decode decodes the rows that were taken since the last time. An error is a *fault.
 func (w *writer) decode() error {
+	if len(w.fold.rows) > 0 {
+		return w.unfold()
+	}
 	r := &w.run
 	if r.rows == 0 {
 		return nil
 	}
+	if err := w.columns(w.b.N-r.rows, r.rows); err != nil {
+		return err
+	}
+	r.clear()
+	return nil
+}
+
+// columns decodes the rows of the run, n of them, into rows from and following of the batch.
+func (w *writer) columns(from, n int) error {
+	r := &w.run
 	base := r.base
 	if base == nil {
 		base = r.arena
 	}
-	to := w.b.N
-	from := to - r.rows
+	to := from + n
 	if r.keys {
 		w.empty(from, to)
 	}
@@ -111,7 +129,6 @@ func (w *writer) decode() error {
 		}
 	}
 	w.hasher.Hash(w.b.Cols, from, to, w.b.KeyHi, w.b.KeyLo)
-	r.clear()
 	return nil
 }
 

@@ -18,7 +18,8 @@ type Table struct {
 	gone    bool // replaced, removed or failed
 	// touched: the open transaction has rows here that Commit has not noted.
 	touched bool
-	noted   int // rows of the open batch that Txns covers
+	noted   int   // rows of the open batch that Txns covers
+	folded  int64 // of it, that FoldedMicros covers
 }
 
 // Schema returns the definition that the table's batches have.

@@ -14,10 +14,13 @@ type writer struct {
 
 	b      *cdc.Batch // open; nil if there are no rows
 	run    run        // its last rows, which are not decoded yet
+	fold   folder     // or these are they
 	bytes  int        // that the rows of b take: their images, or their slots where NULLs make the images smaller
 	slots  int        // bytes of a row's values of fixed size
 	nonKey []int32    // columns that a delete leaves empty; without Meta columns
 
+	// folds: UPDATEs may be folded. A column of the position cannot be written again.
+	folds                   bool
 	metaOp, metaTS, metaPos int // columns, or -1
 	micros                  int64
 	pos                     []byte
@@ -52,6 +55,7 @@ func newWriter(s *cdc.Schema, opts *TableOptions, seed uint64, pool *cdc.BatchPo
 		}
 		w.slots += slotBytes[s.Columns[i].Type.Layout()]
 	}
+	w.folds = w.metaPos < 0
 	return w, nil
 }
 
@@ -113,12 +117,16 @@ func (w *writer) flush() error {
 		b.Release()
 		return nil
 	}
+	if w.folds {
+		w.fold.decide(b)
+	}
 	return w.emit(b)
 }
 
 // drop gives the open batch back unread.
 func (w *writer) drop() {
 	w.run.clear()
+	w.fold.clear()
 	if w.b != nil {
 		w.b.Release()
 		w.b = nil
