@@ -36,6 +36,7 @@ type sqlCatalog struct {
 	// look finds a table's metadata location, move swaps it. They are not prepared: a pooler before PostgreSQL may give every transaction
 	// another session, and where that is no concern the driver remembers statements by itself.
 	look, move string
+	group      *swapGroup // nil: writers need not wait for each other
 }
 
 func openSQLCatalog(ctx context.Context, c CatalogConfig, fs *storage) (*sqlCatalog, error) {
@@ -86,6 +87,9 @@ func openSQLCatalog(ctx context.Context, c CatalogConfig, fs *storage) (*sqlCata
 		look: "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = " + bind(1) + " AND table_namespace = " + bind(2) + " AND table_name = " + bind(3),
 		move: "UPDATE iceberg_tables SET metadata_location = " + bind(1) + ", previous_metadata_location = " + bind(2) +
 			" WHERE catalog_name = " + bind(3) + " AND table_namespace = " + bind(4) + " AND table_name = " + bind(5) + " AND metadata_location = " + bind(6)}
+	if c.Type == "sqlite" {
+		out.group = new(swapGroup)
+	}
 	return out, nil
 }
 
@@ -243,21 +247,17 @@ func (c *sqlCatalog) commitAll(ctx context.Context, cs []change) ([]*metaVersion
 }
 
 func (c *sqlCatalog) swap(ctx context.Context, cs []change, next []*metaVersion) error {
+	if len(cs) == 1 && c.group != nil {
+		return c.group.swap(ctx, c, cs[0], next[0])
+	}
 	tx, err := c.db.BeginTx(ctx, nil)
 	if err != nil {
 		return catalogError("begin: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
 	for i, ch := range cs {
-		id := ch.base.ident
-		res, err := tx.ExecContext(ctx, c.move, next[i].location, ch.base.location, c.name, namespaceKey(id), id[len(id)-1], ch.base.location)
-		if err != nil {
-			return catalogError("update %s: %w", identString(id), err) // not committed: the transaction is rolled back
-		}
-		if n, err := res.RowsAffected(); err != nil || n > 1 {
-			return catalogError("update %s: %d rows: %w", identString(id), n, err)
-		} else if n == 0 {
-			return fmt.Errorf("%w: %s is no longer at %s", errConflict, identString(id), ch.base.location)
+		if err := c.moveOne(ctx, tx, ch, next[i]); err != nil {
+			return err // not committed: the transaction is rolled back
 		}
 	}
 	if err := tx.Commit(); err != nil {
