@@ -52,6 +52,14 @@ func TestRowsDifferByVersion(t *testing.T) {
 	}
 }
 
+func TestLargeRows(t *testing.T) {
+	a, b := appendLarge(nil, 1), appendLarge(nil, 2)
+	id, body, _ := strings.Cut(strings.TrimSuffix(string(a), "\n"), "\t")
+	if id != "1" || len(body) != 4000 || strings.HasSuffix(string(b), body+"\n") {
+		t.Errorf("%d bytes: %q", len(body), a)
+	}
+}
+
 func TestQuantile(t *testing.T) {
 	from, err := parseMetrics(strings.NewReader(`# HELP x y
 x_bucket{pipeline="p",transaction="oldest",le="1"} 10

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -56,9 +57,6 @@ func best(tries int, f func()) float64 {
 // far is larger than any cache.
 const far = 256 << 20
 
-// sink keeps the compiler from leaving out what is measured.
-var sink uint32
-
 // limitCopy copies memory that no cache holds, and memory that the nearest two do.
 func limitCopy() (limit, error) {
 	from, to := make([]byte, far), make([]byte, far)
@@ -104,7 +102,7 @@ func limitRandom() (limit, error) {
 		}
 		p = [8]uint32{a, b, c, d, e, f, g, h}
 	})
-	sink += at + p[0]
+	runtime.KeepAlive(at + p[0]) // or the compiler may leave it all out
 	return limit{"random", []extra{{"ns", alone / steps * 1e9}, {"eight_at_once_ns", together / steps * 1e9}}}, nil
 }
 
@@ -138,16 +136,18 @@ func limitTouch() (limit, error) {
 func limitCRC() (limit, error) {
 	b := make([]byte, 64<<10)
 	const times = 4096
+	sum := uint32(0)
 	large := best(5, func() {
 		for range times {
-			sink += crc32.ChecksumIEEE(b)
+			sum += crc32.ChecksumIEEE(b)
 		}
 	})
 	small := best(5, func() {
 		for range times * len(b) / 100 {
-			sink += crc32.ChecksumIEEE(b[:100])
+			sum += crc32.ChecksumIEEE(b[:100])
 		}
 	})
+	runtime.KeepAlive(sum)
 	total := float64(times * len(b))
 	return limit{"crc32", []extra{{"gb_per_s", total / large / 1e9}, {"events_of_100_bytes_ns", small / (total / 100) * 1e9}}}, nil
 }

@@ -37,7 +37,9 @@ var workloads = []workload{
 	{"keys-int", runIntKeys},
 	{"keys-string", runStringKeys},
 	{"cold", runCold},
-	{"shards", runShards},
+	{"shards-cores", runShards},
+	{"shards-latency", runShardsLatency},
+	{"shards-line", runShardsLine},
 	{"limits", runLimits},
 }
 
