@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	iceberggo "github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
 // CatalogConfig names the catalog.
@@ -32,6 +35,10 @@ type metaVersion struct {
 	location string // of the metadata file
 	meta     table.Metadata
 	texts    snapshotTexts // of meta, as far as they are known
+
+	marked   sync.Once // guards the marker of the table's property, which is decoded once
+	marker   *cdc.Marker
+	unmarked error
 }
 
 // change asks for a new version of a table on top of base.

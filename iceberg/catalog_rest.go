@@ -89,7 +89,7 @@ func (c *restCatalog) load(ctx context.Context, ident table.Identifier, _ *metaV
 	case err != nil:
 		return nil, restError("load "+identString(ident), err)
 	}
-	return &metaVersion{ident, t.MetadataLocation(), t.Metadata(), nil}, nil
+	return &metaVersion{ident: ident, location: t.MetadataLocation(), meta: t.Metadata()}, nil
 }
 
 func (c *restCatalog) create(ctx context.Context, ident table.Identifier, n newTable) (*metaVersion, error) {
@@ -109,7 +109,7 @@ func (c *restCatalog) create(ctx context.Context, ident table.Identifier, n newT
 	case err != nil:
 		return nil, restError("create "+identString(ident), err)
 	}
-	return &metaVersion{ident, t.MetadataLocation(), t.Metadata(), nil}, nil
+	return &metaVersion{ident: ident, location: t.MetadataLocation(), meta: t.Metadata()}, nil
 }
 
 // requirements are what a commit on this version asserts.
@@ -129,7 +129,7 @@ func (c *restCatalog) commit(ctx context.Context, ch change) (*metaVersion, erro
 	if err != nil {
 		return nil, commitError(identString(ch.base.ident), err)
 	}
-	return &metaVersion{ch.base.ident, loc, m, nil}, nil
+	return &metaVersion{ident: ch.base.ident, location: loc, meta: m}, nil
 }
 
 func (c *restCatalog) commitAll(ctx context.Context, cs []change) ([]*metaVersion, error) {

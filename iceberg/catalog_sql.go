@@ -123,7 +123,7 @@ func (c *sqlCatalog) load(ctx context.Context, ident table.Identifier, have *met
 	if err != nil {
 		return nil, catalogError("read the metadata of %s: %w", identString(ident), err)
 	}
-	return &metaVersion{ident, at, t.Metadata(), nil}, nil
+	return &metaVersion{ident: ident, location: at, meta: t.Metadata()}, nil
 }
 
 // locateNames bounds the names in one statement.
@@ -232,7 +232,7 @@ func (c *sqlCatalog) commitAll(ctx context.Context, cs []change) ([]*metaVersion
 		if err := c.fs.write(ctx, loc, b); err != nil {
 			return nil, fmt.Errorf("write metadata: %w", err)
 		}
-		out[i] = &metaVersion{ch.base.ident, loc, meta, texts}
+		out[i] = &metaVersion{ident: ch.base.ident, location: loc, meta: meta, texts: texts}
 	}
 	err := c.swap(ctx, cs, out)
 	if errors.Is(err, errConflict) {

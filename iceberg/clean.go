@@ -167,16 +167,11 @@ func (s *Sink) holds(ctx context.Context, t *sinkTable, gen cdc.Generation, at s
 	if err != nil {
 		return nil, false, err
 	}
-	props := v.meta.Properties()
-	text, ok := props[propMarker]
-	if !ok {
-		return v, false, nil
-	}
-	m, err := decodeMarker(text, props, identString(v.ident))
+	m, err := v.property()
 	if err != nil {
 		return nil, false, err
 	}
-	return v, m.Gen() == gen, nil
+	return v, m != nil && m.Gen() == gen, nil
 }
 
 // referenced adds everything that the table's snapshots refer to.

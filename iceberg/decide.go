@@ -61,14 +61,10 @@ func decide(v tableView, gen cdc.Generation, id cdc.CheckpointID, parent *int64)
 
 // view reads what step 9 looks at from a version of the metadata.
 func (v *metaVersion) view(p *partPayload) (tableView, error) {
-	props := v.meta.Properties()
 	out := tableView{sameUUID: v.meta.TableUUID().String() == p.UUID, head: headOf(v.meta)}
-	if text, ok := props[propMarker]; ok {
-		m, err := decodeMarker(text, props, identString(v.ident))
-		if err != nil {
-			return out, err
-		}
-		out.property = m
+	var err error
+	if out.property, err = v.property(); err != nil {
+		return out, err
 	}
 	out.ancestry = func(yield func(*ancestor) bool) {
 		for s := range ancestors(v.meta) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	iceberggo "github.com/apache/iceberg-go"
@@ -102,22 +103,43 @@ func summaryOf(s *table.Snapshot) iceberggo.Properties {
 	return s.Summary.Properties
 }
 
-// markersOf reads both markers of a table, and the snapshot that carries the one of the ancestry.
+// property reads the marker of the table's property; nil: it has none. Callers leave it as it is.
+func (v *metaVersion) property() (*cdc.Marker, error) {
+	v.marked.Do(func() {
+		props := v.meta.Properties()
+		if text, ok := props[propMarker]; ok {
+			v.marker, v.unmarked = decodeMarker(text, props, identString(v.ident))
+		}
+	})
+	return v.marker, v.unmarked
+}
+
+// markers reads both markers of a table, and the snapshot that carries the one of the ancestry.
 func (v *metaVersion) markers() (m cdc.TableMarkers, at *table.Snapshot, err error) {
+	p, err := v.property()
+	if err != nil {
+		return m, nil, err
+	}
+	own := func() *cdc.Marker { // the load goes on from it
+		c := *p
+		c.Load.Open = slices.Clone(p.Load.Open)
+		return &c
+	}
+	if p != nil {
+		m.Property = own()
+	}
 	props := v.meta.Properties()
-	where := identString(v.ident)
-	if text, ok := props[propMarker]; ok {
-		if m.Property, err = decodeMarker(text, props, where); err != nil {
+	for s := range ancestors(v.meta) {
+		text, ok := summaryOf(s)[propMarker]
+		if !ok {
+			continue
+		}
+		if p != nil && text == props[propMarker] {
+			m.Ancestry = own()
+		} else if m.Ancestry, err = decodeMarker(text, props, identString(v.ident)); err != nil {
 			return m, nil, err
 		}
-	}
-	for s := range ancestors(v.meta) {
-		if text, ok := summaryOf(s)[propMarker]; ok {
-			if m.Ancestry, err = decodeMarker(text, props, where); err != nil {
-				return m, nil, err
-			}
-			return m, s, nil
-		}
+		return m, s, nil
 	}
 	return m, nil, nil
 }
