@@ -55,7 +55,7 @@ func TestRowsDifferByVersion(t *testing.T) {
 func TestLargeRows(t *testing.T) {
 	a, b := appendLarge(nil, 1), appendLarge(nil, 2)
 	id, body, _ := strings.Cut(strings.TrimSuffix(string(a), "\n"), "\t")
-	if id != "1" || len(body) != 4000 || strings.HasSuffix(string(b), body+"\n") {
+	if id != "1" || len(body) != 4000 || strings.Contains(string(b), body[1000:1040]) {
 		t.Errorf("%d bytes: %q", len(body), a)
 	}
 }
