@@ -58,6 +58,10 @@ e2e: servers ## the end-to-end tests, slow ones too
 test-readers: servers ## read the tables with the readers of e2e/readers
 	@if [ -x e2e/readers/run ]; then e2e/readers/run; else echo "no e2e/readers/run: nothing to do"; fi
 
+.PHONY: test-fidelity
+test-fidelity: servers ## every type, character set and DDL, with all readers; FIDELITY=regexp for some cases
+	CDC2LAKE_FIDELITY='$(FIDELITY)' e2e/fidelity/run -v
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -r -n 1 dirname | sort -u | while read -r dir; do \

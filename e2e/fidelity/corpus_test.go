@@ -1,0 +1,206 @@
+package fidelity
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// fcase is one case of the corpus. In a file it begins with "-- case: name"; the lines that follow it may be
+//
+//	-- about: what it is about
+//	-- session: SET …                    what every session begins with
+//	-- expect: refused CODE…             all ways; or with ways: "log,split refused CODE"
+//	-- only: load                        ways it makes sense in
+//	-- format: 3                         formats for which the line below it counts (default: both)
+//	-- for: x = a | b | c                one case for each: {x} in the statements is replaced, {x} in the name by its letters
+//
+// and then statements, each ending with a semicolon at the end of a line. "-- then" parts setup from what comes after the
+// load, "-- log" ends what the way log does before the load (without it: the CREATEs at the beginning), and "-- session"
+// alone goes on in a new session. {db} is the case's database, {tmp} a folder of the server's.
+type fcase struct {
+	name, about, file string
+	session           []string
+	only              []string
+	expect            []expectation
+	setup, then       []string
+	split             int // index in setup at which the way log begins
+}
+
+// expectation is a refusal of the product that the corpus knows of.
+type expectation struct {
+	ways   []string
+	format int // 0: both
+	codes  []string
+}
+
+const newSession = "\x00session" // a statement of its own
+
+var ways = []string{"load", "log", "split"}
+
+func (c *fcase) runs(way string) bool { return len(c.only) == 0 || contains(c.only, way) }
+
+// refusals returns the codes with which tables may be refused; nil where none may.
+func (c *fcase) refusals(way string, format int) []string {
+	var out []string
+	for _, e := range c.expect {
+		if (len(e.ways) == 0 || contains(e.ways, way)) && (e.format == 0 || e.format == format) {
+			out = append(out, e.codes...)
+		}
+	}
+	return out
+}
+
+func (c *fcase) database(way string) string { return way + "_" + c.name }
+
+// parts returns what is executed before and after the initial load.
+func (c *fcase) parts(way string) (before, after []string) {
+	switch way {
+	case "load":
+		return append(append(append([]string{}, c.setup...), newSession), c.then...), nil
+	case "log":
+		return c.setup[:c.split], append(append(append([]string{}, c.setup[c.split:]...), newSession), c.then...)
+	default:
+		return c.setup, c.then
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// corpus reads all cases whose name contains the filter.
+func corpus(filter *regexp.Regexp) ([]*fcase, error) {
+	files, err := filepath.Glob("cases/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var out []*fcase
+	seen := map[string]bool{}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		for i, section := range strings.Split("\n"+string(text), "\n-- case: ") {
+			if i == 0 {
+				if strings.Contains(section, ";\n") {
+					return nil, fmt.Errorf("%s: statements before the first case", f)
+				}
+				continue
+			}
+			cases, err := expand(filepath.Base(f), section, nil)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f, err)
+			}
+			for _, c := range cases {
+				if seen[c.name] || len(c.name) > 56 || !validName.MatchString(c.name) {
+					return nil, fmt.Errorf("%s: case %q: named twice, too long, or not in lower-case letters", f, c.name)
+				}
+				seen[c.name] = true
+				if filter.MatchString(c.name) {
+					out = append(out, c)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+var (
+	validName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	forLine   = regexp.MustCompile(`(?m)^-- for: (\w+) = (.*)\n`)
+	notLetter = regexp.MustCompile(`[^a-z0-9]+`)
+)
+
+// expand replaces the "-- for" lines by their values, the first outermost.
+func expand(file, section string, _ []string) ([]*fcase, error) {
+	m := forLine.FindStringSubmatchIndex(section)
+	if m == nil {
+		c, err := parse(file, section)
+		if err != nil {
+			return nil, err
+		}
+		return []*fcase{c}, nil
+	}
+	name, values := "{"+section[m[2]:m[3]]+"}", section[m[4]:m[5]]
+	rest := section[:m[0]] + section[m[1]:]
+	var out []*fcase
+	for _, v := range strings.Split(values, " | ") {
+		v = strings.TrimSpace(v)
+		head, body, _ := strings.Cut(rest, "\n")
+		head = strings.ReplaceAll(head, name, strings.Trim(notLetter.ReplaceAllString(strings.ToLower(v), "_"), "_"))
+		more, err := expand(file, head+"\n"+strings.ReplaceAll(body, name, v), nil)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	return out, nil
+}
+
+func parse(file, section string) (*fcase, error) {
+	name, body, _ := strings.Cut(section, "\n")
+	c := &fcase{name: strings.TrimSpace(name), file: file, split: -1}
+	to, format := &c.setup, 0
+	var statement []string
+	for _, line := range strings.Split(body, "\n") {
+		key, value, isMeta := strings.Cut(strings.TrimPrefix(line, "-- "), ": ")
+		switch {
+		case len(statement) > 0 && !strings.HasPrefix(line, "-- ") || len(statement) == 0 && line != "" && !strings.HasPrefix(line, "-- "):
+			statement = append(statement, line)
+			if strings.HasSuffix(line, ";") {
+				*to = append(*to, strings.TrimSuffix(strings.Join(statement, "\n"), ";"))
+				statement = nil
+			}
+		case line == "":
+		case line == "-- then":
+			to = &c.then
+		case line == "-- log":
+			c.split = len(c.setup)
+		case line == "-- session":
+			*to = append(*to, newSession)
+		case isMeta && key == "about":
+			c.about = value
+		case isMeta && key == "session":
+			c.session = append(c.session, strings.TrimSuffix(value, ";"))
+		case isMeta && key == "only":
+			c.only = strings.Split(value, ",")
+		case isMeta && key == "format":
+			if _, err := fmt.Sscan(value, &format); err != nil {
+				return nil, fmt.Errorf("%s: %s", c.name, line)
+			}
+		case isMeta && key == "expect":
+			w, codes, ok := strings.Cut(" "+value, " refused ")
+			if !ok {
+				return nil, fmt.Errorf("%s: %s", c.name, line)
+			}
+			e := expectation{codes: strings.Fields(codes), format: format}
+			if w = strings.TrimSpace(w); w != "" {
+				e.ways = strings.Split(w, ",")
+			}
+			c.expect = append(c.expect, e)
+			format = 0
+		default:
+			return nil, fmt.Errorf("%s: not understood: %s", c.name, line)
+		}
+	}
+	if len(statement) > 0 {
+		return nil, fmt.Errorf("%s: a statement without an end: %s", c.name, statement[0])
+	}
+	if c.split < 0 {
+		for c.split = 0; c.split < len(c.setup); c.split++ {
+			if w := strings.ToUpper(strings.Fields(c.setup[c.split])[0]); w != "CREATE" && w != "SET" {
+				break
+			}
+		}
+	}
+	return c, nil
+}
