@@ -184,16 +184,18 @@ func TestBusyTime(t *testing.T) {
 	s := newSampler(os.Getpid())
 	defer s.close()
 	s.reset()
-	for end := time.Now().Add(400 * time.Millisecond); time.Now().Before(end); {
+	begin, before := time.Now(), processSeconds()
+	for processSeconds()-before < 0.4 && time.Since(begin) < 10*time.Second {
 	}
+	spun := time.Since(begin).Seconds() // more on a busy machine
 	time.Sleep(600 * time.Millisecond)
 	rss, anon := s.peaks()
 	if rss == 0 {
 		t.Skip("no /proc")
 	}
 	busy, machine := s.work()
-	if busy < 0.2 || busy > 0.85 || machine < 0.1 || anon > rss {
-		t.Errorf("%v s at work, not about 0.4; %v CPU seconds of all; %d of %d bytes anonymous", busy, machine, anon, rss)
+	if busy < 0.1 || busy > spun+0.4 || machine < 0.1 || anon > rss {
+		t.Errorf("%v s at work, not about 0.4 to %.1f; %v CPU seconds of all; %d of %d bytes anonymous", busy, spun, machine, anon, rss)
 	}
 	if got := parseStat("cpu  100 200 300 4000 500 600 700 800 0 0\ncpu0 1 2 3 4 5 6 7 8 9\n"); got != 27 {
 		t.Errorf("%v s of all processes, want 27", got)
