@@ -145,8 +145,8 @@ func byHi(a, b bufferedRow) int {
 // collapse fills keys and ents from the rows, and marks in states which rows are dead.
 func (c *collapser) collapse(states []byte, counts *cdc.Counts) {
 	c.sort()
-	c.keys, c.ents = c.keys[:0], c.ents[:0]
 	rows := c.rows
+	c.keys, c.ents = slices.Grow(c.keys[:0], len(rows)), slices.Grow(c.ents[:0], len(rows))
 	for i := 0; i < len(rows); {
 		j := i + 1
 		for j < len(rows) && rows[j].hi == rows[i].hi {

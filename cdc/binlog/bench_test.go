@@ -78,7 +78,7 @@ func cpu() time.Duration {
 
 // BenchmarkDecode decodes logs in memory. The checksums are verified but in nocrc.
 func BenchmarkDecode(b *testing.B) {
-	const n = 1 << 17
+	const n = 1 << 14
 	meta := TableOptions{MetaOp: DefaultMetaOp, MetaTS: DefaultMetaTS, MetaPos: DefaultMetaPos}
 	for _, c := range []struct {
 		name, kind, table string

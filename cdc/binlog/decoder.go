@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
@@ -127,6 +128,9 @@ func (d *Decoder) Commit(commitMicros int64) {
 	for _, t := range d.touch {
 		t.touched = false
 		if b := t.writer.b; b != nil && !t.gone && b.N > t.noted {
+			if n := len(b.Txns); n == cap(b.Txns) {
+				b.Txns = slices.Grow(b.Txns, max(16, 3*n)) // small transactions: there will be as many as rows
+			}
 			b.Txns = append(b.Txns, cdc.Txn{End: int32(b.N), CommitMicros: commitMicros})
 			t.noted = b.N
 		}

@@ -30,9 +30,11 @@ func FuzzEvents(f *testing.F) {
 		}}
 		d := NewDecoder(h, 1)
 		defer d.Close()
-		if _, err := d.Register(s, TableOptions{}); err != nil {
+		table, err := d.Register(s, TableOptions{})
+		if err != nil {
 			t.Fatal(err)
 		}
+		table.writer.fold.on = len(data)&1 == 1
 		if err := d.Event(format); err != nil {
 			t.Fatal(err)
 		}
@@ -79,6 +81,7 @@ func FuzzImage(f *testing.F) {
 	nulls := []byte{0xfe, 0xff, 0xff, 0x01}
 	f.Add(make([]byte, 300), uint8(0))
 	f.Add(append(make([]byte, 100), 0xff, 0x80, 0x7f), uint8(1))
+	f.Add(append(make([]byte, 600), 0xff, 0x80, 0x7f), uint8(0x80+2)) // an update, folded
 	f.Add([]byte{0xfe, 0xff, 0xff, 0x01, 1, 0, 0, 0}, uint8(2))
 	s, cerr := NewSchema(allTypes(), TableOptions{ZeroDates: ZeroDatesNull})
 	if cerr != nil {
@@ -102,9 +105,11 @@ func FuzzImage(f *testing.F) {
 		}}
 		d := NewDecoder(h, 1)
 		defer d.Close()
-		if _, err := d.Register(s, TableOptions{ZeroDates: ZeroDatesNull}); err != nil {
+		table, err := d.Register(s, TableOptions{ZeroDates: ZeroDatesNull})
+		if err != nil {
 			t.Fatal(err)
 		}
+		table.writer.fold.on = kind&0x80 != 0
 		l := newLog(false)
 		l.tableMap(5, "shop", "orders", types, meta, nulls, nil)
 		l.rows([]EventType{WriteRowsV2, UpdateRowsV2, DeleteRowsV2}[kind%3], 5, len(types), image)
