@@ -30,7 +30,9 @@ type random uint64
 
 func newRandom(id int64, version uint64) *random {
 	r := random(uint64(id)*0x9e3779b97f4a7c15 ^ bits.RotateLeft64(version*0xd1342543de82ef95, 31))
-	r.next()
+	// Where it begins is mixed too: otherwise a row would have the numbers of the one before, moved on by one, and neighbours
+	// compress each other.
+	r = random(r.next())
 	return &r
 }
 
