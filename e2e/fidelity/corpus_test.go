@@ -14,6 +14,7 @@ import (
 //	-- session: SET …                    what every session begins with
 //	-- expect: refused CODE…             all ways; or with ways: "log,split refused CODE"
 //	-- only: load                        ways it makes sense in
+//	-- readers: pyiceberg,duckdb         readers that can read it; all of them if it is not said
 //	-- format: 3                         formats for which the line below it counts (default: both)
 //	-- for: x = a | b | c                one case for each: {x} in the statements is replaced, {x} in the name by its letters
 //
@@ -23,7 +24,7 @@ import (
 type fcase struct {
 	name, about, file string
 	session           []string
-	only              []string
+	only, readers     []string
 	expect            []expectation
 	setup, then       []string
 	split             int // index in setup at which the way log begins
@@ -96,7 +97,7 @@ func corpus(filter *regexp.Regexp) ([]*fcase, error) {
 				}
 				continue
 			}
-			cases, err := expand(filepath.Base(f), section, nil)
+			cases, err := expand(filepath.Base(f), section)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f, err)
 			}
@@ -121,7 +122,7 @@ var (
 )
 
 // expand replaces the "-- for" lines by their values, the first outermost.
-func expand(file, section string, _ []string) ([]*fcase, error) {
+func expand(file, section string) ([]*fcase, error) {
 	m := forLine.FindStringSubmatchIndex(section)
 	if m == nil {
 		c, err := parse(file, section)
@@ -133,11 +134,18 @@ func expand(file, section string, _ []string) ([]*fcase, error) {
 	name, values := "{"+section[m[2]:m[3]]+"}", section[m[4]:m[5]]
 	rest := section[:m[0]] + section[m[1]:]
 	var out []*fcase
-	for _, v := range strings.Split(values, " | ") {
+	used := map[string]bool{}
+	for i, v := range strings.Split(values, " | ") {
 		v = strings.TrimSpace(v)
 		head, body, _ := strings.Cut(rest, "\n")
-		head = strings.ReplaceAll(head, name, strings.Trim(notLetter.ReplaceAllString(strings.ToLower(v), "_"), "_"))
-		more, err := expand(file, head+"\n"+strings.ReplaceAll(body, name, v), nil)
+		letters := notLetter.ReplaceAllString(strings.ToLower(v), "_")
+		letters = strings.Trim(letters[:min(len(letters), 36)], "_")
+		if used[letters] || letters == "" { // different in what is no letter
+			letters = strings.Trim(fmt.Sprintf("%s_%d", letters, i), "_")
+		}
+		used[letters] = true
+		head = strings.ReplaceAll(head, name, letters)
+		more, err := expand(file, head+"\n"+strings.ReplaceAll(body, name, v))
 		if err != nil {
 			return nil, err
 		}
@@ -173,6 +181,8 @@ func parse(file, section string) (*fcase, error) {
 			c.session = append(c.session, strings.TrimSuffix(value, ";"))
 		case isMeta && key == "only":
 			c.only = strings.Split(value, ",")
+		case isMeta && key == "readers":
+			c.readers = strings.Split(value, ",")
 		case isMeta && key == "format":
 			if _, err := fmt.Sscan(value, &format); err != nil {
 				return nil, fmt.Errorf("%s: %s", c.name, line)

@@ -190,7 +190,7 @@ type verdict struct {
 	wrong            map[*fcase]bool
 	failed           map[*fcase]bool
 	refused          map[*fcase]map[string]bool // by code
-	surprises        map[[2]string]*surprise // by case and code
+	surprises        map[[2]string]*surprise    // by case and code
 	said             map[string]bool
 	compared         map[string]int // tables by reader
 	comparedRowTotal int
@@ -284,7 +284,7 @@ func (v *verdict) judge(ctx context.Context, l *lake, runs []*run, when string) 
 			default:
 				ns, name := destination(tbl.db, tbl.name)
 				got, err := readGo(ctx, cat, ns, name)
-				v.compare(r.c, where+", iceberg-go", tbl, got, err)
+				v.compare(r.c, where, "iceberg-go", tbl, got, err)
 			}
 		}
 		for _, s := range byDB[r.c.database(r.way)] {
@@ -295,13 +295,16 @@ func (v *verdict) judge(ctx context.Context, l *lake, runs []*run, when string) 
 	}
 }
 
-func (v *verdict) compare(c *fcase, where string, tbl *table, got *content, err error) {
+func (v *verdict) compare(c *fcase, where, reader string, tbl *table, got *content, err error) {
+	if len(c.readers) > 0 && !contains(c.readers, reader) {
+		return
+	}
+	where += ", " + reader
 	if err != nil {
 		v.fail(c, "%s: %s.%s: %v", where, tbl.db, tbl.name, err)
 		return
 	}
-	_, reader, _ := strings.Cut(where, ", v")
-	v.compared[reader[3:]]++
+	v.compared[reader]++
 	v.comparedRowTotal += len(tbl.rows)
 	diffs := tbl.differences(got)
 	if len(diffs) == 0 {

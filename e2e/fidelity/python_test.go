@@ -66,7 +66,7 @@ func (v *verdict) judgePython(ctx context.Context, l *lake, python string, runs 
 			} else {
 				err = nil
 			}
-			v.compare(o.r.c, o.r.way+", v"+strconv.Itoa(l.format)+", "+reader, o.tbl, &content{columns: p.Columns, rows: p.Rows}, err)
+			v.compare(o.r.c, o.r.way+", v"+strconv.Itoa(l.format), reader, o.tbl, &content{columns: p.Columns, rows: p.Rows}, err)
 		}
 		if n != len(tables) {
 			v.t.Errorf("%s has read %d of %d tables", reader, n, len(tables))
