@@ -15,6 +15,7 @@ import (
 //	-- expect: refused CODE…             all ways; or with ways: "log,split refused CODE"
 //	-- only: load                        ways it makes sense in
 //	-- readers: pyiceberg,duckdb         readers that can read it; all of them if it is not said
+//	-- stops: CODE                       what follows the load ends the whole service: runs as load only
 //	-- format: 3                         formats for which the line below it counts (default: both)
 //	-- for: x = a | b | c                one case for each: {x} in the statements is replaced, {x} in the name by its letters
 //
@@ -26,6 +27,7 @@ type fcase struct {
 	session           []string
 	only, readers     []string
 	expect            []expectation
+	stops             string // a code
 	setup, then       []string
 	split             int // index in setup at which the way log begins
 }
@@ -181,6 +183,8 @@ func parse(file, section string) (*fcase, error) {
 			c.session = append(c.session, strings.TrimSuffix(value, ";"))
 		case isMeta && key == "only":
 			c.only = strings.Split(value, ",")
+		case isMeta && key == "stops":
+			c.stops, c.only = value, []string{"load"}
 		case isMeta && key == "readers":
 			c.readers = strings.Split(value, ",")
 		case isMeta && key == "format":

@@ -327,8 +327,11 @@ func (v *verdict) print() {
 	for _, c := range v.cases {
 		switch {
 		case v.wrong[c] || v.failed[c]:
-		case len(v.refused[c]) > 0:
+		case len(v.refused[c]) > 0 || c.stops != "":
 			refused++
+			if c.stops != "" {
+				byCode[c.stops+" (ends the service)"] = append(byCode[c.stops+" (ends the service)"], c.name)
+			}
 			for code := range v.refused[c] {
 				byCode[code] = append(byCode[code], c.name)
 			}
