@@ -251,7 +251,7 @@ func (p *pipeline) status(ctx context.Context) (status, error) {
 
 // await asks until the condition holds. A paused table, a restart and a divergence are failures: nothing in a benchmark explains them.
 func (p *pipeline) await(ctx context.Context, what string, ok func(status) bool) error {
-	tick := time.NewTicker(cmp.Or(p.poll, 200*time.Millisecond))
+	tick := time.NewTicker(cmp.Or(p.poll, 500*time.Millisecond))
 	defer tick.Stop()
 	said := time.Now()
 	for {
