@@ -13,8 +13,10 @@ import (
 //	-- about: what it is about
 //	-- session: SET …                    what every session begins with
 //	-- expect: refused CODE…             all ways; or with ways: "log,split refused CODE"
+//	-- may: refused CODE…                the same for what is refused in some of the cases of a "for", or of the ways
 //	-- only: load                        ways it makes sense in
 //	-- readers: pyiceberg,duckdb         readers that can read it; all of them if it is not said
+//	-- wrong: what                       a fault that is known; the case fails all the same
 //	-- stops: CODE                       what follows the load ends the whole service: runs as load only
 //	-- format: 3                         formats for which the line below it counts (default: both)
 //	-- for: x = a | b | c                one case for each: {x} in the statements is replaced, {x} in the name by its letters
@@ -27,7 +29,9 @@ type fcase struct {
 	session           []string
 	only, readers     []string
 	expect            []expectation
+	batch             int    // cases of a batch share a pipeline
 	stops             string // a code
+	wrong             string // what is known to be wrong
 	setup, then       []string
 	split             int // index in setup at which the way log begins
 }
@@ -37,6 +41,7 @@ type expectation struct {
 	ways   []string
 	format int // 0: both
 	codes  []string
+	may    bool
 }
 
 const newSession = "\x00session" // a statement of its own
@@ -45,18 +50,18 @@ var ways = []string{"load", "log", "split"}
 
 func (c *fcase) runs(way string) bool { return len(c.only) == 0 || contains(c.only, way) }
 
-// refusals returns the codes with which tables may be refused; nil where none may.
-func (c *fcase) refusals(way string, format int) []string {
-	var out []string
+// refusals returns the codes with which tables may be refused, and whether one of them has to be.
+func (c *fcase) refusals(way string, format int) (out []string, must bool) {
 	for _, e := range c.expect {
 		if (len(e.ways) == 0 || contains(e.ways, way)) && (e.format == 0 || e.format == format) {
 			out = append(out, e.codes...)
+			must = must || !e.may
 		}
 	}
-	return out
+	return out, must
 }
 
-func (c *fcase) database(way string) string { return way + "_" + c.name }
+func (c *fcase) database(way string) string { return fmt.Sprintf("%s%d_%s", way, c.batch, c.name) }
 
 // parts returns what is executed before and after the initial load.
 func (c *fcase) parts(way string) (before, after []string) {
@@ -104,7 +109,7 @@ func corpus(filter *regexp.Regexp) ([]*fcase, error) {
 				return nil, fmt.Errorf("%s: %w", f, err)
 			}
 			for _, c := range cases {
-				if seen[c.name] || len(c.name) > 56 || !validName.MatchString(c.name) {
+				if seen[c.name] || len(c.name) > 55 || !validName.MatchString(c.name) {
 					return nil, fmt.Errorf("%s: case %q: named twice, too long, or not in lower-case letters", f, c.name)
 				}
 				seen[c.name] = true
@@ -183,6 +188,8 @@ func parse(file, section string) (*fcase, error) {
 			c.session = append(c.session, strings.TrimSuffix(value, ";"))
 		case isMeta && key == "only":
 			c.only = strings.Split(value, ",")
+		case isMeta && key == "wrong":
+			c.wrong = value
 		case isMeta && key == "stops":
 			c.stops, c.only = value, []string{"load"}
 		case isMeta && key == "readers":
@@ -191,12 +198,12 @@ func parse(file, section string) (*fcase, error) {
 			if _, err := fmt.Sscan(value, &format); err != nil {
 				return nil, fmt.Errorf("%s: %s", c.name, line)
 			}
-		case isMeta && key == "expect":
+		case isMeta && (key == "expect" || key == "may"):
 			w, codes, ok := strings.Cut(" "+value, " refused ")
 			if !ok {
 				return nil, fmt.Errorf("%s: %s", c.name, line)
 			}
-			e := expectation{codes: strings.Fields(codes), format: format}
+			e := expectation{codes: strings.Fields(codes), format: format, may: key == "may"}
 			if w = strings.TrimSpace(w); w != "" {
 				e.ways = strings.Split(w, ",")
 			}

@@ -19,11 +19,12 @@ import (
 	"github.com/cdc2lake/cdc2lake/internal/testenv"
 )
 
-// lake is a pipeline over all cases, in one Iceberg format.
+// lake is a pipeline over the cases of a batch, in one Iceberg format.
 type lake struct {
 	t      *testing.T
 	bin    string
 	dir    string
+	batch  int
 	format int
 	port   int
 	cmd    *exec.Cmd
@@ -41,9 +42,9 @@ func build(t *testing.T) string {
 	return path
 }
 
-func newLake(t *testing.T, bin string, m *testenv.MySQLServer, format int) *lake {
+func newLake(t *testing.T, bin string, m *testenv.MySQLServer, batch, format int) *lake {
 	t.Helper()
-	l := &lake{t: t, bin: bin, dir: t.TempDir(), format: format}
+	l := &lake{t: t, bin: bin, dir: t.TempDir(), batch: batch, format: format}
 	listen, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -52,9 +53,9 @@ func newLake(t *testing.T, bin string, m *testenv.MySQLServer, format int) *lake
 	listen.Close() //nolint:errcheck // only its number is wanted
 	cfg := fmt.Sprintf(`version: 1
 pipeline: fidelity%d
-mysql: {host: %s, port: %d, user: %s, password: %s, load: {readers: 2}}
+mysql: {host: %s, port: %d, user: %s, password: %s, load: {readers: 2, chunk_rows: 200}}
 tables:
-  include: ["load_*.*", "log_*.*", "split_*.*", "sentinel.*"]
+  include: ["load%d_*.*", "log%d_*.*", "split%d_*.*", "sentinel.*"]
 iceberg:
   warehouse: "file://%s/warehouse"
   format_version: %d
@@ -63,7 +64,7 @@ checkpoints: {interval: 1s}
 state: {dir: "%s/state"}
 runtime: {parallelism: 1, memory: 512MiB}
 http: {listen: "127.0.0.1:%d"}
-`, format, m.Host(), m.Port(), testenv.CDCUser, testenv.CDCPassword, l.dir, format, l.dir, l.dir, l.port)
+`, format, m.Host(), m.Port(), testenv.CDCUser, testenv.CDCPassword, batch, batch, batch, l.dir, format, l.dir, l.dir, l.port)
 	if err := os.WriteFile(filepath.Join(l.dir, "pipeline.yaml"), []byte(cfg), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,7 @@ func (l *lake) end() {
 	l.log.Close() //nolint:errcheck // a log
 	if keep := os.Getenv("CDC2LAKE_TEST_KEEP"); keep != "" {
 		if b, err := os.ReadFile(l.log.Name()); err == nil {
-			os.WriteFile(filepath.Join(keep, fmt.Sprintf("fidelity-v%d.log", l.format)), b, 0o644) //nolint:errcheck // a help for people
+			os.WriteFile(filepath.Join(keep, fmt.Sprintf("fidelity-%d-v%d.log", l.batch, l.format)), b, 0o644) //nolint:errcheck // a help for people
 		}
 	}
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Read tables with PyIceberg or DuckDB and print them, a JSON object a line, in the notation of mysql_test.go.
 
-Standard input: {"reader": "pyiceberg"|"duckdb", "catalog": "sqlite file", "tables": [{"namespace": …, "table": …}, …]}
+Standard input: {"reader": "pyiceberg"|"duckdb", "tables": [{"catalog": "sqlite file", "namespace": …, "table": …}, …]}
 """
+import functools
 import importlib
 import json
 import pathlib
@@ -43,14 +44,17 @@ def cells(col):
     return ["NULL" if v is None else f(v) for v in col.to_pylist()]
 
 
-def pyiceberg(a):
+def pyiceberg():
     from pyiceberg.catalog.sql import SqlCatalog
 
-    catalog = SqlCatalog("cdc2lake", uri="sqlite:///" + a["catalog"], warehouse="none")
-    return lambda t: catalog.load_table((t["namespace"], t["table"])).scan().to_arrow()
+    @functools.cache
+    def catalog(path):
+        return SqlCatalog("cdc2lake", uri="sqlite:///" + path, warehouse="none")
+
+    return lambda t: catalog(t["catalog"]).load_table((t["namespace"], t["table"])).scan().to_arrow()
 
 
-def duckdb(a):
+def duckdb():
     import duckdb
 
     con = duckdb.connect(config={"allow_unsigned_extensions": "true"})
@@ -59,10 +63,13 @@ def duckdb(a):
         path = next(pathlib.Path(module.__file__).parent.rglob(name + ".duckdb_extension"))
         con.execute(f"LOAD '{path}'")
     con.execute("SET TimeZone = 'UTC'")
-    catalog = sqlite3.connect(f"file:{a['catalog']}?mode=ro", uri=True)
+
+    @functools.cache
+    def catalog(path):
+        return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
 
     def read(t):
-        row = catalog.execute("SELECT metadata_location FROM iceberg_tables WHERE table_namespace = ? AND table_name = ?",
+        row = catalog(t["catalog"]).execute("SELECT metadata_location FROM iceberg_tables WHERE table_namespace = ? AND table_name = ?",
                               (t["namespace"], t["table"])).fetchone()
         return con.execute("SELECT * FROM iceberg_scan('%s')" % row[0].replace("'", "''")).to_arrow_table()
 
@@ -71,9 +78,9 @@ def duckdb(a):
 
 if __name__ == "__main__":
     arg = json.load(sys.stdin)
-    read = {"pyiceberg": pyiceberg, "duckdb": duckdb}[arg["reader"]](arg)
+    read = {"pyiceberg": pyiceberg, "duckdb": duckdb}[arg["reader"]]()
     for t in arg["tables"]:
-        out = {"namespace": t["namespace"], "table": t["table"]}
+        out = dict(t)
         try:
             data = read(t)
             columns = [cells(c) for c in data.columns]

@@ -46,6 +46,7 @@ UPDATE t SET a = 1 WHERE nr = 1;
 
 -- case: change_{d}
 -- about: CHANGE COLUMN: name, type or both
+-- session: SET sql_mode = ''
 -- for: d = a z INT | a a BIGINT | a z BIGINT | a a SMALLINT | a a VARCHAR(20) | a a INT UNSIGNED | a a DECIMAL(20,2) | a a INT NOT NULL | a a INT FIRST | a a DOUBLE
 -- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT);

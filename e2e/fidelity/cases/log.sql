@@ -39,6 +39,7 @@ INSERT INTO t VALUES (3, 3);
 
 -- case: xa_over_load
 -- about: prepared before the load, committed after it
+-- wrong: an XA transaction that is prepared before the load and committed after it is lost
 -- expect: log refused MYSQL_XA
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
