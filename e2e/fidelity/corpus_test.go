@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sort"
 	"strings"
 )
 
@@ -84,9 +85,52 @@ func contains(list []string, s string) bool {
 	return false
 }
 
+// refusedFile lists refusals of single values of a "for", which no line in the case can name: a case and its codes in each line.
+const refusedFile = "cases/refused.txt"
+
+func readRefused() (map[string][]string, error) {
+	text, err := os.ReadFile(refusedFile)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	out := map[string][]string{}
+	for _, line := range strings.Split(string(text), "\n") {
+		if f := strings.Fields(line); len(f) > 1 {
+			out[f[0]] = f[1:]
+		}
+	}
+	return out, nil
+}
+
+// keepRefused adds to the file.
+func keepRefused(more map[string][]string) error {
+	all, err := readRefused()
+	if err != nil {
+		return err
+	}
+	for name, codes := range more {
+		for _, code := range codes {
+			if !contains(all[name], code) {
+				all[name] = append(all[name], code)
+			}
+		}
+	}
+	var lines []string
+	for name, codes := range all {
+		sort.Strings(codes)
+		lines = append(lines, name+" "+strings.Join(codes, " ")+"\n")
+	}
+	sort.Strings(lines)
+	return os.WriteFile(refusedFile, []byte(strings.Join(lines, "")), 0o644)
+}
+
 // corpus reads all cases whose name contains the filter.
 func corpus(filter *regexp.Regexp) ([]*fcase, error) {
 	files, err := filepath.Glob("cases/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	refused, err := readRefused()
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +157,9 @@ func corpus(filter *regexp.Regexp) ([]*fcase, error) {
 					return nil, fmt.Errorf("%s: case %q: named twice, too long, or not in lower-case letters", f, c.name)
 				}
 				seen[c.name] = true
+				if codes := refused[c.name]; len(codes) > 0 {
+					c.expect = append(c.expect, expectation{codes: codes, may: true})
+				}
 				if filter.MatchString(c.name) {
 					out = append(out, c)
 				}

@@ -97,15 +97,20 @@ func (l *lake) stop() {
 			l.t.Errorf("v%d: stop: %v", l.format, err)
 		}
 	case <-time.After(60 * time.Second):
-		l.t.Fatalf("v%d: still running a minute after SIGTERM", l.format)
+		panic(givenUp(fmt.Sprintf("v%d: still running a minute after SIGTERM", l.format)))
+	}
+}
+
+func (l *lake) kill() {
+	if l.cmd != nil {
+		l.cmd.Process.Kill() //nolint:errcheck // it may be dead already
+		<-l.done
+		l.cmd = nil
 	}
 }
 
 func (l *lake) end() {
-	if l.cmd != nil {
-		l.cmd.Process.Kill() //nolint:errcheck // it may be dead already
-		<-l.done
-	}
+	l.kill()
 	l.log.Close() //nolint:errcheck // a log
 	if keep := os.Getenv("CDC2LAKE_TEST_KEEP"); keep != "" {
 		if b, err := os.ReadFile(l.log.Name()); err == nil {
@@ -114,7 +119,10 @@ func (l *lake) end() {
 	}
 }
 
-// alive ends the test if the process has ended.
+// givenUp is a panic that ends a batch, and lets the others go on.
+type givenUp string
+
+// alive gives up if the process has ended.
 func (l *lake) alive() {
 	l.t.Helper()
 	select {
@@ -124,7 +132,7 @@ func (l *lake) alive() {
 		if len(b) > 3000 {
 			b = b[len(b)-3000:]
 		}
-		l.t.Fatalf("v%d: cdc2lake ended by itself: %v\n%s", l.format, err, b)
+		panic(givenUp(fmt.Sprintf("v%d: cdc2lake ended by itself: %v\n%s", l.format, err, b)))
 	default:
 	}
 }
@@ -156,7 +164,7 @@ func (l *lake) loaded(within time.Duration) {
 			}
 		}
 		if time.Now().After(deadline) {
-			l.t.Fatalf("v%d: not loaded after %s: %s", l.format, within, waits)
+			panic(givenUp(fmt.Sprintf("v%d: not loaded after %s: %s", l.format, within, waits)))
 		}
 	}
 }
@@ -175,7 +183,7 @@ func (l *lake) reached(ctx context.Context, n int, within time.Duration) {
 			err = errors.Join(err, cat.Close())
 		}
 		if time.Now().After(deadline) {
-			l.t.Fatalf("v%d: the end of the log is not reached after %s: %v", l.format, within, err)
+			panic(givenUp(fmt.Sprintf("v%d: the end of the log is not reached after %s: %v", l.format, within, err)))
 		}
 	}
 }

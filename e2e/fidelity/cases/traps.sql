@@ -1,5 +1,6 @@
 -- case: default_case_{d}
 -- about: a default that only a binary collation tells from another member
+-- wrong: old rows read the first member that is the same but for case (format 3)
 -- for: d = ENUM('a','A') COLLATE utf8mb4_bin NOT NULL DEFAULT 'A' | ENUM('a','A') COLLATE utf8mb4_0900_as_cs DEFAULT 'A' | SET('a','A') COLLATE utf8mb4_bin DEFAULT 'A' | ENUM('x','X') CHARACTER SET latin1 COLLATE latin1_bin DEFAULT 'X'
 -- may: log,split refused SCHEMA_CHANGE MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
@@ -11,6 +12,7 @@ INSERT INTO t VALUES (3, 3, 1), (4, 4, 2);
 
 -- case: default_number_{d}
 -- about: a number as the default of a text
+-- wrong: old rows read the number as another text than that of MySQL (format 3)
 -- for: d = VARCHAR(30) DEFAULT 1e20 | VARCHAR(30) DEFAULT 1e15 | VARCHAR(30) DEFAULT 1e-10 | VARCHAR(30) DEFAULT 1.50 | VARCHAR(30) DEFAULT .5 | VARCHAR(30) DEFAULT 007 | VARCHAR(30) DEFAULT -5 | VARCHAR(30) DEFAULT TRUE | VARCHAR(40) DEFAULT 123456789012345678901234567890 | VARCHAR(30) DEFAULT 1.0e2 | CHAR(10) DEFAULT 0.10 | VARCHAR(30) DEFAULT +3 | VARCHAR(30) DEFAULT -0.0
 -- may: log,split refused SCHEMA_CHANGE MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
@@ -21,8 +23,10 @@ INSERT INTO t (id) VALUES (2);
 
 -- case: default_time_{d}
 -- about: defaults of TIME that MySQL prints in another way
+-- wrong: old rows read the text of the statement, not that of MySQL (format 3)
 -- for: d = TIME DEFAULT '-00:00:00' | TIME DEFAULT '010:00:00' | TIME DEFAULT '838:59:59' | TIME(3) DEFAULT '-01:02:03' | TIME NOT NULL | TIME(6) NOT NULL | TIME DEFAULT '00:00:00'
 -- may: log,split refused SCHEMA_CHANGE MYSQL_DDL
+-- session: SET sql_mode = ''
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 -- then
@@ -109,6 +113,7 @@ UPDATE IGNORE t SET v = 'щü' WHERE id = 1;
 
 -- case: statement_view
 -- about: a statement that names a view, and changes the table below it
+-- wrong: a statement on a view of the table is overlooked
 -- expect: log,split refused MYSQL_STATEMENT_FORMAT
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 CREATE VIEW v AS SELECT id, a FROM t;
@@ -120,6 +125,7 @@ INSERT INTO v VALUES (3, 3);
 
 -- case: statement_trigger
 -- about: a statement whose trigger changes a table that it does not name
+-- wrong: what a trigger changes is overlooked if its statement is logged
 -- session: SET GLOBAL log_bin_trust_function_creators = 1
 -- expect: log,split refused MYSQL_STATEMENT_FORMAT
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
@@ -132,6 +138,7 @@ INSERT INTO u VALUES (1, 100);
 
 -- case: statement_function
 -- about: a SELECT whose function changes a table
+-- wrong: what a function changes is overlooked if the SELECT that calls it is logged
 -- session: SET GLOBAL log_bin_trust_function_creators = 1
 -- expect: log,split refused MYSQL_STATEMENT_FORMAT
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
@@ -144,6 +151,7 @@ SELECT f();
 
 -- case: statement_cascade
 -- about: a statement on the parent whose cascade changes the child
+-- wrong: what a cascade changes is overlooked if its statement is logged
 -- expect: log,split refused MYSQL_STATEMENT_FORMAT
 CREATE TABLE p (id INT PRIMARY KEY);
 CREATE TABLE t (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE);
