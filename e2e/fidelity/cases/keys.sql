@@ -338,7 +338,7 @@ INSERT INTO t VALUES (1, 1, 'x'), (2, 1, 'x'), (3, NULL, NULL);
 
 -- case: no_key_gets_one
 -- about: a table without a key gets one
--- expect: log,split refused NO_KEY
+-- may: log,split refused NO_KEY
 CREATE TABLE t (id INT NOT NULL, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then
