@@ -52,7 +52,7 @@ func TestServedCatalog(t *testing.T) {
 	run := startRun(t, file)
 	eventually(t, run, "the tables are live", func() bool {
 		_, s := get(t, run, "/status")
-		return strings.Count(s, `"state": "live"`) == 2
+		return strings.Count(s, `"state":"live"`) == 2
 	})
 	for i := range 20 {
 		db.Exec(fmt.Sprintf("INSERT INTO a VALUES (%d, 0)", 10+i), fmt.Sprintf("UPDATE b SET v = %d", i))

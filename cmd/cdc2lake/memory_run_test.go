@@ -127,7 +127,7 @@ func TestMemoryOfARun(t *testing.T) {
 			eventually(t, r, "the table is loaded", func() bool {
 				copyLog()
 				_, s := get(t, r, "/status")
-				return strings.Contains(s, `"state": "live"`)
+				return strings.Contains(s, `"state":"live"`)
 			})
 			db.Exec("UPDATE w SET a = a + 1")
 			eventually(t, r, "every row is changed", func() bool {

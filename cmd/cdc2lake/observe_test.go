@@ -166,7 +166,7 @@ func TestObservability(t *testing.T) {
 	eventually(t, r, "ready, and the table loaded", func() bool {
 		code, _ := get(t, r, "/readyz")
 		_, s := get(t, r, "/status")
-		return code == 200 && strings.Count(s, `"state": "live"`) == 2
+		return code == 200 && strings.Count(s, `"state":"live"`) == 2
 	})
 	if i := tablesJSON(t, file)[table]; i.Format != 3 {
 		t.Errorf("the rule does not apply to %s: %+v", table, i)

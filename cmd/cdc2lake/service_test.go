@@ -159,7 +159,7 @@ func TestService(t *testing.T) {
 	first := startRun(t, file)
 	eventually(t, first, "both tables are live", func() bool {
 		_, s := get(t, first, "/status")
-		return strings.Count(s, `"state": "live"`) == 2
+		return strings.Count(s, `"state":"live"`) == 2
 	})
 	if code, _ := get(t, first, "/readyz"); code != 200 {
 		t.Errorf("readyz: %d", code)

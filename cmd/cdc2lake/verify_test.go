@@ -43,7 +43,7 @@ func TestVerify(t *testing.T) {
 	run := startRun(t, file)
 	eventually(t, run, "the tables are live", func() bool {
 		_, s := get(t, run, "/status")
-		return strings.Count(s, `"state": "live"`) == 2
+		return strings.Count(s, `"state":"live"`) == 2
 	})
 
 	ctx, cancel := context.WithCancel(t.Context())
