@@ -26,6 +26,10 @@ func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
 		return
 	}
 	a := &alteration{r: r, table: t, def: cloneTable(old), initials: map[string]initial{}}
+	if name := replacedColumn(s.Specs); name != "" {
+		r.pause(t, "column "+name+" was dropped and added anew in one statement")
+		return
+	}
 	for _, spec := range s.Specs {
 		if why := a.apply(spec); why != "" {
 			r.pause(t, why)
@@ -39,6 +43,24 @@ func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
 	if a.changed {
 		r.out = append(r.out, ddlEffect{table: t, def: a.def, initials: a.initials})
 	}
+}
+
+// replacedColumn returns a column that the parts both drop and add. Columns are told apart by name, so the new one would keep
+// the values of the old one.
+func replacedColumn(specs []*ast.AlterTableSpec) string {
+	for _, drop := range specs {
+		if drop.Tp != ast.AlterTableDropColumn {
+			continue
+		}
+		for _, add := range specs {
+			for _, c := range add.NewColumns {
+				if add.Tp == ast.AlterTableAddColumns && strings.EqualFold(c.Name.Name.O, drop.OldColumnName.Name.O) {
+					return c.Name.Name.O
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // cascade returns an error if the part adds a foreign key that changes rows without a trace in the log. MySQL 9 takes those written

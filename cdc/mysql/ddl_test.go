@@ -236,6 +236,9 @@ func TestDDLReader(t *testing.T) {
 		{"d", "ALTER TABLE t ADD COLUMN w INT INVISIBLE", 0, "pause"},
 		{"d", "ALTER TABLE t ADD COLUMN w GEOMETRY", 0, "pause"},
 		{"d", "ALTER TABLE t DROP COLUMN id", 0, "pause"},
+		{"d", "ALTER TABLE t DROP COLUMN v, ADD COLUMN v INT", 0, "pause"},
+		{"d", "ALTER TABLE t ADD COLUMN (w INT, V INT), DROP v", 0, "pause"},
+		{"d", "ALTER TABLE t DROP v, ADD w INT", 0, "id,w"},
 	} {
 		got := ""
 		for _, e := range d.read(c.db, c.sql, c.mode) {

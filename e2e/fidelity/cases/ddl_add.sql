@@ -60,7 +60,7 @@ INSERT INTO t VALUES (4, 4, 'four');
 
 -- case: add_drop_one_statement
 -- about: dropped and added in one statement
--- wrong: old rows keep the values of the dropped column
+-- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT);
 INSERT INTO t VALUES (1, 1, 1), (2, 2, 2);
 -- then
