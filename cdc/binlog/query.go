@@ -11,12 +11,15 @@ type Query struct {
 	SQLMode   uint64 // of the session; ModeANSIQuotes and ModeNoBackslashEscapes change the statement's meaning
 	// ClientCollation is the id of the session's character_set_client, 0 if not given; see CollationCharset.
 	ClientCollation uint16
+	// ConnectionCollation is the id of the session's collation_connection; string literals are converted to its character set.
+	ConnectionCollation uint16
 }
 
 // Bits of Query.SQLMode.
 const (
 	ModeANSIQuotes         = 0x4
 	ModeNoBackslashEscapes = 0x100000
+	ModeStrict             = 0x200000 | 0x400000 // STRICT_TRANS_TABLES, STRICT_ALL_TABLES: either is enough
 )
 
 // parse reads thread 4, execution time 4, length of the database 1, error 2, length of the status variables 2, the
@@ -59,6 +62,7 @@ func (q *Query) parseStatus(b []byte) {
 		case 4: // character_set_client, collation_connection, collation_server
 			if n = 6; len(b) >= n {
 				q.ClientCollation = binary.LittleEndian.Uint16(b)
+				q.ConnectionCollation = binary.LittleEndian.Uint16(b[2:])
 			}
 			return
 		case 5, 6: // time zone, catalog

@@ -11,7 +11,7 @@ import (
 func (f *follower) statement(e *binlog.Event, sql string) error {
 	db := string(e.Query.Database)
 	f.ddl.cascadesLogged = f.cascades.holds(e)
-	for _, x := range f.ddl.read(db, sql, e.Query.SQLMode) {
+	for _, x := range f.ddl.read(db, sql, e.Query.SQLMode, literalCharset(&e.Query)) {
 		if x.created {
 			if x.table.Name != "" && f.s.patterns.match(x.table) {
 				f.log.Warn("a table was created that the configuration selects; it joins at the next start", "table", x.table.String())

@@ -35,6 +35,10 @@ type ddlReader struct {
 	timestampNull bool
 	// columnKeys says that foreign keys written with a column count (9.0 and later).
 	columnKeys bool
+	// strict is that of the session of the statement at hand: members of an ENUM that are the same to its collation are errors.
+	strict bool
+	// charset is that of the statement at hand, see literalCharset.
+	charset string
 	// cascadesLogged says that the log holds what foreign keys change, where the statement was executed.
 	cascadesLogged bool
 }
@@ -123,9 +127,9 @@ func firstWords(sql string) string {
 	return strings.ToUpper(strings.Join(f, " "))
 }
 
-// read returns the effects of a statement on followed tables. sqlMode is that of the session. inTxn says that the
+// read returns the effects of a statement on followed tables. sqlMode is that of the session, charset that of its literals. inTxn says that the
 // statement stands inside a transaction with row events: then it is a change logged as a statement.
-func (d *ddlReader) read(db, sql string, sqlMode uint64) []ddlEffect {
+func (d *ddlReader) read(db, sql string, sqlMode uint64, charset string) []ddlEffect {
 	if isAdministrative(sql) || !d.concerns(db, sql) {
 		if strings.HasPrefix(firstWords(sql), "CREATE TABLE") {
 			return []ddlEffect{{created: true}}
@@ -140,6 +144,10 @@ func (d *ddlReader) read(db, sql string, sqlMode uint64) []ddlEffect {
 		mode |= pmysql.ModeNoBackslashEscapes
 	}
 	d.p.SetSQLMode(mode)
+	d.strict, d.charset = sqlMode&binlog.ModeStrict != 0, charset
+	if !isASCII(sql) && asciiTrails[charset] {
+		return d.pauseMentioned(db, sql, "statements in the client's character set "+charset+" are not read")
+	}
 	stmts, _, err := d.p.Parse(sql, "utf8mb4", "")
 	if err != nil || len(stmts) != 1 {
 		return d.pauseMentioned(db, sql, "it cannot be parsed")

@@ -65,7 +65,7 @@ func (d *ddlReader) column(c *ast.ColumnDef, tableCollation string) (col binlog.
 			return col, init, "its character set is binary"
 		}
 	}
-	init, why = newInitial(&col, deflt)
+	init, why = d.newInitial(&col, deflt)
 	return col, init, why
 }
 

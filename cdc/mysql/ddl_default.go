@@ -2,13 +2,17 @@ package mysql
 
 import (
 	"encoding/hex"
+	"math"
 	"math/big"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
+	pmysql "github.com/pingcap/tidb/pkg/parser/mysql"
 	"github.com/pingcap/tidb/pkg/parser/opcode"
 	"github.com/pingcap/tidb/pkg/parser/test_driver"
 
@@ -27,6 +31,8 @@ type literal struct {
 	text   string
 	quoted bool // a string
 	bytes  bool // a hexadecimal or bit literal; text holds the bytes
+	// charset is what an introducer names, as in _latin1'x'.
+	charset string
 }
 
 // literalOf returns the constant that an expression is.
@@ -58,7 +64,11 @@ func literalOf(e ast.ExprNode) (literal, bool) {
 		case test_driver.KindUint64:
 			return literal{text: strconv.FormatUint(e.GetUint64(), 10)}, true
 		case test_driver.KindString:
-			return literal{text: e.GetString(), quoted: true}, true
+			v := literal{text: e.GetString(), quoted: true}
+			if e.GetType().GetFlag()&pmysql.UnderScoreCharsetFlag != 0 {
+				v.charset = normalCharset(strings.ToLower(e.GetType().GetCharset()))
+			}
+			return v, true
 		case test_driver.KindMysqlDecimal:
 			return literal{text: e.GetMysqlDecimal().String()}, true
 		case test_driver.KindFloat64:
@@ -74,10 +84,13 @@ const notExact = "existing rows got a default value that cannot be followed exac
 
 // newInitial works out what existing rows read in a new column: its default, or for NOT NULL columns the type's
 // implicit one. It accepts only defaults whose conversion to the column's type is beyond doubt.
-func newInitial(c *binlog.SourceColumn, deflt ast.ExprNode) (initial, string) {
+func (d *ddlReader) newInitial(c *binlog.SourceColumn, deflt ast.ExprNode) (initial, string) {
 	if deflt == nil {
 		if c.Nullable {
 			return initial{null: true}, ""
+		}
+		if c.DataType == "enum" && !d.readable(c.Values[0], "") {
+			return initial{}, notExact
 		}
 		return implicitInitial(c)
 	}
@@ -95,11 +108,81 @@ func newInitial(c *binlog.SourceColumn, deflt ast.ExprNode) (initial, string) {
 		text := v.text
 		c.Default = &text
 	}
+	if v.quoted && !d.readable(v.text, v.charset) {
+		return initial{}, "the server reads its default in another character set than utf8mb4; reload the table"
+	}
+	if c.DataType == "enum" || c.DataType == "set" {
+		if v.text, ok = d.member(c, v); !ok {
+			return initial{}, notExact
+		}
+	}
 	s, ok := convertDefault(c, v)
 	if !ok {
 		return initial{}, notExact
 	}
 	return initial{text: s}, ""
+}
+
+// literalCharset is the character set of a statement's string literals: that of the client and of the connection if these are
+// the same or both UTF-8; otherwise one that is not UTF-8.
+func literalCharset(q *binlog.Query) string {
+	client, conn := binlog.CollationCharset(uint64(q.ClientCollation)), binlog.CollationCharset(uint64(q.ConnectionCollation))
+	if isUTF8(client) && !isUTF8(conn) {
+		return conn
+	}
+	return client
+}
+
+func isUTF8(charset string) bool { return charset == "utf8mb4" || charset == "utf8mb3" }
+
+// asciiTrails are character sets of clients whose letters hold bytes that look like quotes and backslashes.
+var asciiTrails = map[string]bool{"big5": true, "cp932": true, "gb18030": true, "gbk": true, "sjis": true}
+
+// readable reports whether a string literal surely means what its bytes mean in UTF-8. introducer is the character set that is
+// written before it, if any.
+func (d *ddlReader) readable(text, introducer string) bool {
+	return plain(text, d.charset) && (introducer == "" || plain(text, introducer))
+}
+
+// plain reports whether bytes are the same text in a character set as in UTF-8.
+func plain(text, charset string) bool {
+	switch charset {
+	case "utf8mb4", "utf8mb3":
+		return true
+	case "swe7", "ucs2", "utf16", "utf16le", "utf32":
+		return text == "" // even ASCII's bytes are other letters
+	}
+	return isASCII(text)
+}
+
+// member returns the member of an ENUM or SET that MySQL takes for a default: the first that the collation does not tell from it.
+func (d *ddlReader) member(c *binlog.SourceColumn, v literal) (string, bool) {
+	if !v.quoted || v.text == "" && c.DataType == "set" {
+		return v.text, v.quoted
+	}
+	if strings.HasSuffix(c.Collation, "_bin") || strings.Contains(c.Collation, "_cs") {
+		return v.text, slices.Contains(c.Values, v.text)
+	}
+	for i, m := range c.Values {
+		if !strings.EqualFold(m, v.text) {
+			continue
+		}
+		if m != v.text && slices.Contains(c.Values, v.text) {
+			return "", false // the collation is not known well enough
+		}
+		// What is the same but for accents is an error in strict mode only.
+		return m, d.strict || isASCII(strings.Join(c.Values[:i+1], ""))
+	}
+	return "", false
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // implicitInitial is what ADD COLUMN … NOT NULL without a default puts into existing rows.
@@ -129,7 +212,9 @@ func implicitInitial(c *binlog.SourceColumn) (initial, string) {
 var (
 	integerText = regexp.MustCompile(`^-?[0-9]+$`)
 	decimalText = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
-	timeText    = regexp.MustCompile(`^-?[0-9]{2,3}:[0-5][0-9]:[0-5][0-9]$`)
+	// numberAsText are the numbers that MySQL writes into a text as they stand in the statement.
+	numberAsText = regexp.MustCompile(`^(0|-?[1-9][0-9]{0,17})$`)
+	timeText     = regexp.MustCompile(`^-?([0-9]{2}|[1-7][0-9]{2}|8[0-2][0-9]|83[0-8]):[0-5][0-9]:[0-5][0-9]$`)
 )
 
 // convertDefault converts a constant to the column's type; ok is false wherever MySQL might do something clever.
@@ -161,33 +246,22 @@ func convertDefault(c *binlog.SourceColumn, v literal) (string, bool) {
 			bits = 32
 		}
 		f, err := strconv.ParseFloat(v.text, bits)
+		if f == 0 && math.Signbit(f) {
+			return "", false // whether the sign is kept depends on how the number is written
+		}
 		return strconv.FormatFloat(f, 'g', -1, bits), err == nil
 	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext":
-		if v.bytes {
+		if v.bytes || !v.quoted && !numberAsText.MatchString(v.text) {
 			return "", false
 		}
 		s := v.text
 		if c.DataType == "char" {
 			s = strings.TrimRight(s, " ")
 		}
-		return s, true
-	case "enum":
-		for _, m := range c.Values {
-			if v.quoted && strings.EqualFold(m, v.text) {
-				return m, true
-			}
-		}
-		return "", false
-	case "set":
-		if v.quoted && v.text == "" {
-			return "", true
-		}
-		for _, m := range c.Values {
-			if v.quoted && strings.EqualFold(m, v.text) {
-				return m, true
-			}
-		}
-		return "", false
+		// Blanks that are too many are cut off.
+		return s, strings.HasSuffix(c.DataType, "text") || utf8.RuneCountInString(s) <= c.Length
+	case "enum", "set": // see member
+		return v.text, v.quoted
 	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob":
 		if !v.quoted && !v.bytes {
 			return "", false
@@ -205,7 +279,7 @@ func convertDefault(c *binlog.SourceColumn, v literal) (string, bool) {
 	case "datetime":
 		return datetimeDefault(c, v)
 	case "time":
-		if !v.quoted || !timeText.MatchString(v.text) {
+		if !v.quoted || !timeText.MatchString(v.text) || v.text == "-00:00:00" {
 			return "", false
 		}
 		if c.FSP > 0 {

@@ -241,7 +241,7 @@ func TestDDLReader(t *testing.T) {
 		{"d", "ALTER TABLE t DROP v, ADD w INT", 0, "id,w"},
 	} {
 		got := ""
-		for _, e := range d.read(c.db, c.sql, c.mode) {
+		for _, e := range d.read(c.db, c.sql, c.mode, "utf8mb4") {
 			switch {
 			case e.pause != nil:
 				got = "pause"
@@ -255,6 +255,65 @@ func TestDDLReader(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s in %s: got %q, want %q", c.sql, c.db, got, c.want)
+		}
+	}
+}
+
+// TestAddedDefault: what old rows read in an added column, or that the table is paused where it is not certain.
+func TestAddedDefault(t *testing.T) {
+	id := cdc.TableID{Database: "d", Name: "t"}
+	def := binlog.SourceTable{Table: id, KeyName: "PRIMARY", Collation: "utf8mb4_0900_ai_ci", Columns: []binlog.SourceColumn{{Name: "id", ColumnType: "int", Key: 1}}}
+	d := newDDLReader(func(cdc.TableID) *binlog.SourceTable { return &def }, func() []cdc.TableID { return []cdc.TableID{id} })
+	for _, c := range []struct {
+		col, charset string
+		mode         uint64
+		want         string
+	}{
+		{"VARCHAR(30) DEFAULT 1e20", "utf8mb4", 0, "pause"},
+		{"VARCHAR(30) DEFAULT 1e15", "utf8mb4", 0, "pause"},
+		{"VARCHAR(30) DEFAULT 1e-10", "utf8mb4", 0, "pause"},
+		{"VARCHAR(30) DEFAULT -0.0", "utf8mb4", 0, "pause"},
+		{"VARCHAR(30) DEFAULT -0", "utf8mb4", 0, "pause"},
+		{"VARCHAR(30) DEFAULT -5", "utf8mb4", 0, "-5"},
+		{"VARCHAR(30) DEFAULT TRUE", "utf8mb4", 0, "1"},
+		{"VARCHAR(3) DEFAULT 'ab   '", "utf8mb4", 0, "pause"},
+		{"CHAR(3) DEFAULT 'ab   '", "utf8mb4", 0, "ab"},
+		{"DOUBLE DEFAULT -0.0", "utf8mb4", 0, "pause"},
+		{"TIME DEFAULT '-00:00:00'", "utf8mb4", 0, "pause"},
+		{"TIME DEFAULT '010:00:00'", "utf8mb4", 0, "pause"},
+		{"TIME DEFAULT '839:00:00'", "utf8mb4", 0, "pause"},
+		{"TIME DEFAULT '838:59:59'", "utf8mb4", 0, "838:59:59"},
+		{"TIME(1) DEFAULT '-00:00:01'", "utf8mb4", 0, "-00:00:01.0"},
+		{"ENUM('a','A') COLLATE utf8mb4_bin DEFAULT 'A'", "utf8mb4", 0, "A"},
+		{"ENUM('a','A') COLLATE utf8mb4_0900_as_cs DEFAULT 'A'", "utf8mb4", 0, "A"},
+		{"SET('a','A') COLLATE utf8mb4_bin DEFAULT 'A'", "utf8mb4", 0, "A"},
+		{"ENUM('a','b') COLLATE utf8mb4_bin DEFAULT 'A'", "utf8mb4", 0, "pause"},
+		{"ENUM('a','A') DEFAULT 'A'", "utf8mb4", 0, "pause"},
+		{"ENUM('a','b') DEFAULT 'B'", "utf8mb4", 0, "b"},
+		{"ENUM('e','é') DEFAULT 'é'", "utf8mb4", 0, "pause"},
+		{"ENUM('ü','é') DEFAULT 'é'", "utf8mb4", binlog.ModeStrict, "é"},
+		{"SET('a','b') DEFAULT ''", "utf8mb4", 0, ""},
+		{"VARCHAR(9) DEFAULT 'é'", "utf8mb4", 0, "é"},
+		{"VARCHAR(9) DEFAULT 'é'", "utf8mb3", 0, "é"},
+		{"VARCHAR(9) DEFAULT 'é'", "latin1", 0, "pause"},
+		{"VARCHAR(9) DEFAULT 'é'", "gbk", 0, "pause"},
+		{"VARCHAR(9) DEFAULT 'é'", "", 0, "pause"},
+		{"VARBINARY(9) DEFAULT 'é'", "latin1", 0, "pause"},
+		{"VARCHAR(9) DEFAULT 'e'", "latin1", 0, "e"},
+		{"VARCHAR(9) DEFAULT 'e'", "gbk", 0, "e"},
+		{"VARCHAR(9) DEFAULT '{'", "swe7", 0, "pause"},
+		{"VARCHAR(9) DEFAULT _latin1'é'", "utf8mb4", 0, "pause"},
+		{"VARCHAR(9) DEFAULT _utf8mb4'é'", "utf8mb4", 0, "é"},
+		{"ENUM('é','b') NOT NULL", "latin1", 0, "pause"},
+	} {
+		got := "none"
+		for _, e := range d.read("d", "ALTER TABLE t ADD COLUMN n "+c.col, c.mode, c.charset) {
+			if got = e.initials["n"].text; e.pause != nil {
+				got = "pause"
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s (%s): got %q, want %q", c.col, c.charset, got, c.want)
 		}
 	}
 }

@@ -71,11 +71,9 @@ INSERT INTO t (id) VALUES (2);
 
 -- case: add_client_{c}
 -- about: a statement in another character set of the client: its bytes mean other letters
--- wrong: the default is read as UTF-8, not in the character set of the client (format 3)
 -- for: c = latin1 | cp1251 | koi8r | latin2
 -- session: SET NAMES {c}
--- format: 2
--- expect: log,split refused SCHEMA_CHANGE
+-- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20)) CHARACTER SET utf8mb4;
 INSERT INTO t VALUES (1, 'x');
 -- then

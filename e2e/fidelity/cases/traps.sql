@@ -1,6 +1,5 @@
 -- case: default_case_{d}
 -- about: a default that only a binary collation tells from another member
--- wrong: old rows read the first member that is the same but for case (format 3)
 -- for: d = ENUM('a','A') COLLATE utf8mb4_bin NOT NULL DEFAULT 'A' | ENUM('a','A') COLLATE utf8mb4_0900_as_cs DEFAULT 'A' | SET('a','A') COLLATE utf8mb4_bin DEFAULT 'A' | ENUM('x','X') CHARACTER SET latin1 COLLATE latin1_bin DEFAULT 'X'
 -- may: log,split refused SCHEMA_CHANGE MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
@@ -12,7 +11,6 @@ INSERT INTO t VALUES (3, 3, 1), (4, 4, 2);
 
 -- case: default_number_{d}
 -- about: a number as the default of a text
--- wrong: old rows read the number as another text than that of MySQL (format 3)
 -- for: d = VARCHAR(30) DEFAULT 1e20 | VARCHAR(30) DEFAULT 1e15 | VARCHAR(30) DEFAULT 1e-10 | VARCHAR(30) DEFAULT 1.50 | VARCHAR(30) DEFAULT .5 | VARCHAR(30) DEFAULT 007 | VARCHAR(30) DEFAULT -5 | VARCHAR(30) DEFAULT TRUE | VARCHAR(40) DEFAULT 123456789012345678901234567890 | VARCHAR(30) DEFAULT 1.0e2 | CHAR(10) DEFAULT 0.10 | VARCHAR(30) DEFAULT +3 | VARCHAR(30) DEFAULT -0.0
 -- may: log,split refused SCHEMA_CHANGE MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
@@ -23,7 +21,6 @@ INSERT INTO t (id) VALUES (2);
 
 -- case: default_time_{d}
 -- about: defaults of TIME that MySQL prints in another way
--- wrong: old rows read the text of the statement, not that of MySQL (format 3)
 -- for: d = TIME DEFAULT '-00:00:00' | TIME DEFAULT '010:00:00' | TIME DEFAULT '838:59:59' | TIME(3) DEFAULT '-01:02:03' | TIME NOT NULL | TIME(6) NOT NULL | TIME DEFAULT '00:00:00'
 -- may: log,split refused SCHEMA_CHANGE MYSQL_DDL
 -- session: SET sql_mode = ''
@@ -36,8 +33,7 @@ INSERT INTO t (id, a) VALUES (2, 2);
 -- case: default_client_binary
 -- about: a default of bytes, given by a client of another character set
 -- session: SET NAMES latin1
--- format: 2
--- expect: log,split refused SCHEMA_CHANGE
+-- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 -- then
