@@ -186,6 +186,10 @@ func (a *alteration) options(opts []*ast.TableOption) string {
 		case ast.TableOptionCollate:
 			a.def.Collation = strings.ToLower(o.StrValue)
 			a.changed = true
+		case ast.TableOptionEngine:
+			if rowless(o.StrValue) {
+				return "the table's engine was changed to " + o.StrValue + ", which keeps no rows of its own"
+			}
 		case ast.TableOptionUnion:
 			return "UNION changed the table's rows"
 		}

@@ -239,6 +239,10 @@ func TestDDLReader(t *testing.T) {
 		{"d", "ALTER TABLE t DROP COLUMN v, ADD COLUMN v INT", 0, "pause"},
 		{"d", "ALTER TABLE t ADD COLUMN (w INT, V INT), DROP v", 0, "pause"},
 		{"d", "ALTER TABLE t DROP v, ADD w INT", 0, "id,w"},
+		{"d", "ALTER TABLE t ENGINE = Blackhole", 0, "pause"},
+		{"d", "ALTER TABLE t ENGINE MRG_MyISAM UNION = (u)", 0, "pause"},
+		{"d", "ALTER TABLE t COMMENT 'x', ENGINE = 'MERGE'", 0, "pause"},
+		{"d", "ALTER TABLE t ENGINE = MyISAM", 0, ""},
 	} {
 		got := ""
 		for _, e := range d.read(c.db, c.sql, c.mode, "utf8mb4") {

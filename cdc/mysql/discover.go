@@ -100,7 +100,7 @@ func (s *Source) describe(ts []foundTable, pos cdc.Position) []cdc.Discovered {
 
 // readTables reads the selected tables' definitions, ordered by name.
 func (s *Source) readTables(cn *conn) ([]foundTable, error) {
-	rows, err := cn.query("SELECT TABLE_SCHEMA, TABLE_NAME, COALESCE(TABLE_ROWS, 0), COALESCE(TABLE_COLLATION, '') FROM information_schema.TABLES" +
+	rows, err := cn.query("SELECT TABLE_SCHEMA, TABLE_NAME, COALESCE(TABLE_ROWS, 0), COALESCE(TABLE_COLLATION, ''), COALESCE(ENGINE, '') FROM information_schema.TABLES" +
 		" WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')")
 	if err != nil {
 		return nil, err
@@ -113,6 +113,9 @@ func (s *Source) readTables(cn *conn) ([]foundTable, error) {
 			continue
 		}
 		t.rows, _ = strconv.ParseInt(r[2], 10, 64)
+		if rowless(r[4]) {
+			t.refused = cdc.Errorf(codeEngine, t.Table, "its engine is %s", r[4])
+		}
 		out = append(out, t)
 		dbs[r[0]] = true
 	}
@@ -133,6 +136,16 @@ func (s *Source) readTables(cn *conn) ([]foundTable, error) {
 		}
 	}
 	return out, nil
+}
+
+// rowless reports engines whose tables hold no rows of their own: BLACKHOLE logs rows and forgets them, MERGE shows those of other
+// tables.
+func rowless(engine string) bool {
+	switch strings.ToUpper(engine) {
+	case "BLACKHOLE", "MERGE", "MRG_MYISAM":
+		return true
+	}
+	return false
 }
 
 func readColumns(cn *conn, db string, tables map[cdc.TableID]*foundTable) error {

@@ -25,7 +25,7 @@ INSERT INTO t VALUES (2, 'y');
 
 -- case: engine_blackhole
 -- about: BLACKHOLE logs rows that it does not keep
--- wrong: rows are logged that the engine does not keep
+-- expect: refused MYSQL_ENGINE
 CREATE TABLE t (id INT PRIMARY KEY, a INT) ENGINE = BLACKHOLE;
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then
@@ -34,7 +34,7 @@ INSERT INTO t VALUES (3, 3);
 -- case: engine_merge
 -- about: rows written through a MERGE table are in its parts, and logged under its own name
 -- wrong: what is changed through a MERGE table is overlooked
--- expect: refused NO_KEY
+-- expect: refused MYSQL_ENGINE
 CREATE TABLE t (id INT PRIMARY KEY, a INT) ENGINE = MyISAM;
 CREATE TABLE u (id INT PRIMARY KEY, a INT) ENGINE = MyISAM;
 CREATE TABLE m (id INT NOT NULL, a INT, KEY (id)) ENGINE = MERGE UNION = (t, u) INSERT_METHOD = LAST;
@@ -56,7 +56,7 @@ UPDATE t SET a = 5;
 
 -- case: engine_to_blackhole
 -- about: a table loses its rows to an engine that keeps none
--- wrong: the change of the engine removes all rows
+-- expect: refused MYSQL_DDL MYSQL_ENGINE
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then
