@@ -2,6 +2,8 @@ package binlog
 
 import (
 	"encoding/binary"
+	"maps"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -37,6 +39,22 @@ func lookupCharset(name string) *charset {
 }
 
 var charsets = makeCharsets()
+
+// Charsets returns the names of the character sets that are supported.
+func Charsets() []string { return slices.Sorted(maps.Keys(charsets)) }
+
+// ToUTF8 converts a text as MySQL does.
+func ToUTF8(charset string, text []byte) ([]byte, error) {
+	c := lookupCharset(charset)
+	if c == nil {
+		return nil, errText
+	}
+	b, err := c.append(nil, text)
+	if err == nil && !utf8.Valid(b) {
+		err = errText
+	}
+	return b, err
+}
 
 func makeCharsets() map[string]*charset {
 	m := map[string]*charset{}

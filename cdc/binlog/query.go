@@ -17,6 +17,7 @@ type Query struct {
 
 // Bits of Query.SQLMode.
 const (
+	ModeRealAsFloat        = 0x1
 	ModeANSIQuotes         = 0x4
 	ModeNoBackslashEscapes = 0x100000
 	ModeStrict             = 0x200000 | 0x400000 // STRICT_TRANS_TABLES, STRICT_ALL_TABLES: either is enough

@@ -10,8 +10,9 @@ import (
 // statement acts on DDL, and on changes that were logged as statements.
 func (f *follower) statement(e *binlog.Event, sql string) error {
 	db := string(e.Query.Database)
+	sql, charset := statementText(&e.Query, sql)
 	f.ddl.cascadesLogged = f.cascades.holds(e)
-	for _, x := range f.ddl.read(db, sql, e.Query.SQLMode, literalCharset(&e.Query)) {
+	for _, x := range f.ddl.read(db, sql, e.Query.SQLMode, charset) {
 		if x.created {
 			if x.table.Name != "" && f.s.patterns.match(x.table) {
 				f.log.Warn("a table was created that the configuration selects; it joins at the next start", "table", x.table.String())

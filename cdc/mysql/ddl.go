@@ -37,7 +37,7 @@ type ddlReader struct {
 	columnKeys bool
 	// strict is that of the session of the statement at hand: members of an ENUM that are the same to its collation are errors.
 	strict bool
-	// charset is that of the statement at hand, see literalCharset.
+	// charset is that of the statement at hand, see statementText.
 	charset string
 	// cascadesLogged says that the log holds what foreign keys change, where the statement was executed.
 	cascadesLogged bool
@@ -143,12 +143,15 @@ func (d *ddlReader) read(db, sql string, sqlMode uint64, charset string) []ddlEf
 	if sqlMode&binlog.ModeNoBackslashEscapes != 0 {
 		mode |= pmysql.ModeNoBackslashEscapes
 	}
+	if sqlMode&binlog.ModeRealAsFloat != 0 {
+		mode |= pmysql.ModeRealAsFloat
+	}
 	d.p.SetSQLMode(mode)
 	d.strict, d.charset = sqlMode&binlog.ModeStrict != 0, charset
-	if !isASCII(sql) && asciiTrails[charset] {
-		return d.pauseMentioned(db, sql, "statements in the client's character set "+charset+" are not read")
+	if charset == unreadable {
+		return d.pauseMentioned(db, sql, "its bytes are no text of the client's character set")
 	}
-	stmts, _, err := d.p.Parse(sql, "utf8mb4", "")
+	stmts, _, err := d.p.Parse(rewrite(sql, mode.HasANSIQuotesMode(), mode.HasNoBackslashEscapesMode()), "utf8mb4", "")
 	if err != nil || len(stmts) != 1 {
 		return d.pauseMentioned(db, sql, "it cannot be parsed")
 	}

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
@@ -30,6 +31,7 @@ func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
 		r.pause(t, "column "+name+" was dropped and added anew in one statement")
 		return
 	}
+	slices.SortStableFunc(s.Specs, optionsFirst)
 	for _, spec := range s.Specs {
 		if why := a.apply(spec); why != "" {
 			r.pause(t, why)
@@ -43,6 +45,17 @@ func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
 	if a.changed {
 		r.out = append(r.out, ddlEffect{table: t, def: a.def, initials: a.initials})
 	}
+}
+
+// optionsFirst orders parts as MySQL takes them: a new default character set counts for columns that stand before it.
+func optionsFirst(a, b *ast.AlterTableSpec) int {
+	option := func(s *ast.AlterTableSpec) int {
+		if s.Tp == ast.AlterTableOption {
+			return 0
+		}
+		return 1
+	}
+	return option(a) - option(b)
 }
 
 // replacedColumn returns a column that the parts both drop and add. Columns are told apart by name, so the new one would keep

@@ -160,6 +160,9 @@ func columnType(t *types.FieldType) (s, why string) {
 	case pmysql.TypeJSON:
 		s = "json"
 	case pmysql.TypeEnum, pmysql.TypeSet:
+		if geo, ok := strings.CutPrefix(t.GetElems()[0], geometryMark); ok {
+			return geo, ""
+		}
 		s = pick(t.GetType() == pmysql.TypeEnum, "enum", "set")
 		var q []string
 		for _, e := range t.GetElems() {

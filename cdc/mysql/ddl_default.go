@@ -108,7 +108,7 @@ func (d *ddlReader) newInitial(c *binlog.SourceColumn, deflt ast.ExprNode) (init
 		text := v.text
 		c.Default = &text
 	}
-	if v.quoted && !d.readable(v.text, v.charset) {
+	if v.quoted && (!d.readable(v.text, v.charset) || d.charset == recoded && !isText(c.DataType) && !isASCII(v.text)) {
 		return initial{}, "the server reads its default in another character set than utf8mb4; reload the table"
 	}
 	if c.DataType == "enum" || c.DataType == "set" {
@@ -123,31 +123,18 @@ func (d *ddlReader) newInitial(c *binlog.SourceColumn, deflt ast.ExprNode) (init
 	return initial{text: s}, ""
 }
 
-// literalCharset is the character set of a statement's string literals: that of the client and of the connection if these are
-// the same or both UTF-8; otherwise one that is not UTF-8.
-func literalCharset(q *binlog.Query) string {
-	client, conn := binlog.CollationCharset(uint64(q.ClientCollation)), binlog.CollationCharset(uint64(q.ConnectionCollation))
-	if isUTF8(client) && !isUTF8(conn) {
-		return conn
-	}
-	return client
-}
-
 func isUTF8(charset string) bool { return charset == "utf8mb4" || charset == "utf8mb3" }
-
-// asciiTrails are character sets of clients whose letters hold bytes that look like quotes and backslashes.
-var asciiTrails = map[string]bool{"big5": true, "cp932": true, "gb18030": true, "gbk": true, "sjis": true}
 
 // readable reports whether a string literal surely means what its bytes mean in UTF-8. introducer is the character set that is
 // written before it, if any.
 func (d *ddlReader) readable(text, introducer string) bool {
-	return plain(text, d.charset) && (introducer == "" || plain(text, introducer))
+	return plain(text, d.charset) && (introducer == "" || plain(text, introducer) && (d.charset != recoded || isASCII(text)))
 }
 
 // plain reports whether bytes are the same text in a character set as in UTF-8.
 func plain(text, charset string) bool {
 	switch charset {
-	case "utf8mb4", "utf8mb3":
+	case "utf8mb4", "utf8mb3", recoded:
 		return true
 	case "swe7", "ucs2", "utf16", "utf16le", "utf32":
 		return text == "" // even ASCII's bytes are other letters
