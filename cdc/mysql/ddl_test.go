@@ -235,7 +235,7 @@ func TestDDLReader(t *testing.T) {
 		{"d", "TRUNCATE t", 0, "pause"},
 		{"d", "ALTER TABLE t ADD COLUMN w INT INVISIBLE", 0, "pause"},
 		{"d", "ALTER TABLE t ADD COLUMN w GEOMETRY", 0, "id,v,w"},
-		{"d", "ALTER TABLE t ADD COLUMN point POINT NOT NULL /*!80003 SRID 4326 */ AFTER id, ADD SPATIAL INDEX (point), ADD SPATIAL KEY k (point)", 0, "id,point,v"},
+		{"d", "ALTER TABLE t ADD COLUMN point POINT /*!80003 SRID 4326 */ AFTER id, ADD SPATIAL INDEX (point), ADD SPATIAL KEY k (point)", 0, "id,point,v"},
 		{"d", "ALTER TABLE t ADD geometry INT, ADD national NATIONAL CHAR(3), ADD nchar NCHAR VARYING (4) NOT NULL, ADD x NVARCHAR(5)", 0, "id,v,geometry,national,nchar,x"},
 		{"d", "ALTER TABLE t ADD national CHAR(3), ADD `a nchar(3)` INT COMMENT 'x nchar(3)' -- y nchar(3)", 0, "id,v,national,a nchar(3)"},
 		{"d", "ALTER TABLE t CHANGE v national CHAR(3)", 0, "pause"},
