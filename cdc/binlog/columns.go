@@ -316,6 +316,12 @@ func (o *op) rare(v *cdc.Vec, r int, raw []byte) error {
 			return err
 		}
 		return end(v, r)
+	case opGeometry:
+		var err error
+		if v.Data, err = appendGeometry(v.Data, raw); err != nil {
+			return err
+		}
+		return end(v, r)
 	case opHashInt:
 		u := littleEndian(raw)
 		if bits := 8 * len(raw); !o.unsigned {

@@ -30,6 +30,8 @@ const (
 	famEnum
 	famSet
 	famJSON
+	famGeometry
+	famVector
 )
 
 var families = map[string]family{
@@ -38,7 +40,9 @@ var families = map[string]family{
 	"char": famChar, "varchar": famVarchar, "tinytext": famText, "text": famText, "mediumtext": famText, "longtext": famText,
 	"binary": famBinary, "varbinary": famVarbinary, "tinyblob": famBlob, "blob": famBlob, "mediumblob": famBlob, "longblob": famBlob,
 	"date": famDate, "time": famTime, "datetime": famDatetime, "timestamp": famTimestamp, "year": famYear,
-	"bit": famBit, "enum": famEnum, "set": famSet, "json": famJSON,
+	"bit": famBit, "enum": famEnum, "set": famSet, "json": famJSON, "vector": famVector,
+	"geometry": famGeometry, "point": famGeometry, "linestring": famGeometry, "polygon": famGeometry, "multipoint": famGeometry,
+	"multilinestring": famGeometry, "multipolygon": famGeometry, "geomcollection": famGeometry, "geometrycollection": famGeometry,
 }
 
 // family returns the column's family. Texts in the character set binary are binaries.
@@ -97,7 +101,7 @@ func (f family) cdcType(c *SourceColumn) cdc.Type {
 		return cdc.Type{Kind: cdc.KindFloat32}
 	case famDouble:
 		return cdc.Type{Kind: cdc.KindFloat64}
-	case famBinary, famVarbinary, famBlob:
+	case famBinary, famVarbinary, famBlob, famGeometry, famVector:
 		return cdc.Type{Kind: cdc.KindBinary}
 	case famDate:
 		return cdc.Type{Kind: cdc.KindDate}

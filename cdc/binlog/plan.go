@@ -40,6 +40,7 @@ const (
 	opEnum
 	opSet
 	opJSON
+	opGeometry
 	opHashInt
 	opSkip // left out
 
@@ -195,6 +196,7 @@ var mapTypes = map[family]struct {
 	famDate: {typeDate, opDate, opDate}, famTime: {typeTime2, opTime, opTime}, famDatetime: {typeDatetime2, opDatetime, opDatetime},
 	famTimestamp: {typeTimestamp2, opTimestamp, opTimestamp}, famYear: {typeYear, opYear, opYear},
 	famBit: {typeBit, opBit, opBit}, famEnum: {typeEnum, opEnum, opEnum}, famSet: {typeSet, opSet, opSet}, famJSON: {typeJSON, opJSON, opJSON},
+	famGeometry: {typeGeometry, opGeometry, opGeometry}, famVector: {typeVector, opBinary, opBinary},
 }
 
 // bind checks that the map's column is of the definition's type, and chooses the code.

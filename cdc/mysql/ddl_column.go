@@ -159,6 +159,11 @@ func columnType(t *types.FieldType) (s, why string) {
 		s = fmt.Sprintf("bit(%d)", max(flen, 1))
 	case pmysql.TypeJSON:
 		s = "json"
+	case pmysql.TypeTiDBVectorFloat32:
+		if flen < 1 {
+			flen = 2048
+		}
+		s = fmt.Sprintf("vector(%d)", flen)
 	case pmysql.TypeEnum, pmysql.TypeSet:
 		if geo, ok := strings.CutPrefix(t.GetElems()[0], geometryMark); ok {
 			return geo, ""

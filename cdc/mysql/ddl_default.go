@@ -177,7 +177,7 @@ func implicitInitial(c *binlog.SourceColumn) (initial, string) {
 	switch c.DataType {
 	case "date", "datetime", "timestamp":
 		return initial{}, "existing rows got a zero date, which cannot be represented"
-	case "json":
+	case "json", "vector", "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection":
 		return initial{}, notExact
 	case "enum":
 		return initial{text: c.Values[0]}, ""

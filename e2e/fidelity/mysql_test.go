@@ -2,6 +2,7 @@ package fidelity
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -180,6 +181,14 @@ func newColumn(name, dataType, colType, comment, charset string) column {
 		if charset == "binary" {
 			c.text = tagged("b:")
 		}
+	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection":
+		// WKB, longitude first; under a reference system EWKB.
+		wkb := "HEX(ST_AsBinary(" + q + ", 'axis-order=long-lat'))"
+		c.expr = fmt.Sprintf("LOWER(IF(ST_SRID(%s) = 0, %s, CONCAT(LEFT(%s, 8), '20', HEX(REVERSE(UNHEX(LPAD(HEX(ST_SRID(%s)), 8, '0')))), SUBSTR(%s, 11))))", q, wkb, wkb, q, wkb)
+		c.text = tagged("b:")
+	case "vector": // what its text says, as the floats that it was printed from
+		c.expr = "VECTOR_TO_STRING(" + q + ")"
+		c.text = floats
 	case "time", "json":
 		c.text = func(s string) (string, error) { return "s:" + hex.EncodeToString([]byte(s)), nil }
 	default:
@@ -189,6 +198,19 @@ func newColumn(name, dataType, colType, comment, charset string) column {
 		}
 	}
 	return c
+}
+
+// floats turns a vector as MySQL prints it into the bytes of its numbers.
+func floats(s string) (string, error) {
+	b := []byte{}
+	for _, f := range strings.Split(strings.Trim(s, "[]"), ",") {
+		x, err := strconv.ParseFloat(f, 32)
+		if err != nil {
+			return "", err
+		}
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(x)))
+	}
+	return "b:" + hex.EncodeToString(b), nil
 }
 
 // ask reads a table's rows from MySQL.

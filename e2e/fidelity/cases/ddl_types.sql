@@ -30,9 +30,8 @@ ALTER TABLE t ADD COLUMN n SERIAL;
 INSERT INTO t (id) VALUES (3);
 
 -- case: add_geometry_{d}
--- about: new columns of types that are not represented yet
+-- about: new columns of geometry and vectors
 -- for: d = GEOMETRY | POINT | VECTOR(3)
--- expect: refused MYSQL_DDL UNSUPPORTED_TYPE
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then
