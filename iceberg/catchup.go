@@ -34,9 +34,6 @@ func (s *Sink) CatchUp(ctx context.Context, gen cdc.Generation, reqs []cdc.Table
 		}
 		ids[i] = r.Discovered.Table
 	}
-	if _, err := s.o.Naming.names(ids); err != nil {
-		return nil, err
-	}
 	if err := s.openStates(); err != nil {
 		return nil, err
 	}
@@ -51,6 +48,11 @@ func (s *Sink) CatchUp(ctx context.Context, gen cdc.Generation, reqs []cdc.Table
 			if !wanted[id] {
 				st.Drop(id)
 			}
+		}
+	}
+	for _, id := range ids { // in order: of two new tables of one name, the first has it
+		if ident, err := s.o.Naming.ident(id); err == nil {
+			s.owners.claim(ident, id)
 		}
 	}
 	s.mu.Unlock()
@@ -138,12 +140,21 @@ func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest
 		if d.Err != nil {
 			return d.Err
 		}
+		u.s.mu.Lock()
+		other := u.s.owners.claim(t.ident, t.id)
+		u.s.mu.Unlock()
+		if other != t.id {
+			return collision(t.id, other.String(), t.ident)
+		}
 		v, err = u.create(ctx, t, d.Schema)
 	}
 	if err != nil {
 		return err
 	}
 	if ok, why := v.ours(u.s.o.Pipeline, t.id); !ok {
+		if props := v.meta.Properties(); props[propPipeline] == u.s.o.Pipeline {
+			return collision(t.id, props[propSource], t.ident)
+		}
 		return cdc.Errorf(CodeForeignTable, t.id, "%s: %s", identString(t.ident), why)
 	}
 	m, at, err := v.markers()

@@ -17,7 +17,7 @@ var (
 		"correct the section catalog of the configuration")
 	CodeTableConfig = cdc.NewCode("TABLE_CONFIG", cdc.Fatal, "a table's destination cannot be configured as asked",
 		"correct the table's options (format version, partition, properties, names)")
-	CodeNameCollision = cdc.NewCode("NAME_COLLISION", cdc.Fatal, "two source tables would be written to one Iceberg table",
+	CodeNameCollision = cdc.NewCode("NAME_COLLISION", cdc.TablePaused, "two source tables would be written to one Iceberg table",
 		"change the naming template, or give one of them its own prefix")
 	CodeForeignTable = cdc.NewCode("FOREIGN_TABLE", cdc.TablePaused, "an Iceberg table of this name exists that this pipeline did not make",
 		"drop or rename the Iceberg table, or write to another namespace")

@@ -182,18 +182,22 @@ func TestNames(t *testing.T) {
 		{Naming{KeepCase: true}, id("Shop", "Orders"), "Shop.Orders"},
 		{Naming{Namespace: "lake.{database}", Table: "raw_{table}"}, id("shop", "orders"), "lake.shop.raw_orders"},
 		{Naming{Namespace: "all", Table: "{database}_{table}"}, id("shop", "orders"), "all.shop_orders"},
-		{Naming{}, id("a.b", "t"), ""},
-		{Naming{}, id("a", "x/y"), ""},
-		{Naming{}, id("a", " t"), ""},
+		{Naming{}, id("A.b", "t"), "a_2e_b.t"},
+		{Naming{}, id("a", "x/Y\\ z\""), "a.x_2f_y_5c_ z_22_"},
+		{Naming{Table: "{database}-{table}"}, id("a", " {t}\u3000"), "a.a-_20__7b_t_7d__3000_"},
+		{Naming{Namespace: "{db}"}, id("a", "t"), ""},
+		{Naming{Table: "x/{table}"}, id("a", "t"), ""},
 	} {
 		got, err := c.n.ident(c.t)
 		if (err != nil) != (c.want == "") || err == nil && identString(got) != c.want {
 			t.Errorf("%v of %v: %v, %v", c.n, c.t, got, err)
 		}
 	}
-	for _, pair := range [][2]cdc.TableID{{id("shop", "orders"), id("Shop", "ORDERS")}} {
-		if _, err := (Naming{KeepCase: true}).names(pair[:]); cdc.AsError(err) == nil || cdc.AsError(err).Code != CodeNameCollision {
-			t.Errorf("%v fall together: %v", pair, err)
+	o := owners{}
+	for _, tbl := range []cdc.TableID{id("shop", "orders"), id("Shop", "ORDERS")} {
+		ident, _ := (Naming{KeepCase: true}).ident(tbl)
+		if got := o.claim(ident, tbl); got != id("shop", "orders") {
+			t.Errorf("%v has the name of %v", got, tbl)
 		}
 	}
 	if a, b := location("s3://b/w", []string{"n", "ä"}), location("s3://b/w", []string{"n", "ö"}); a == b {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/apache/iceberg-go/table"
 	"github.com/zeebo/xxh3"
@@ -20,18 +21,18 @@ type Naming struct {
 	KeepCase bool
 }
 
-// ident returns the Iceberg name of a source table. Names that catalogs or engines cannot carry are refused.
+// ident returns the Iceberg name of a source table. Templates that make names that catalogs or engines cannot carry are refused.
 func (n Naming) ident(t cdc.TableID) (table.Identifier, error) {
 	expand := func(tmpl string) string {
 		s := tmpl
 		switch tmpl {
 		case "{database}":
-			s = t.Database
+			s = safeName(t.Database)
 		case "{table}":
-			s = t.Name
+			s = safeName(t.Name)
 		default:
 			if strings.Contains(tmpl, "{") {
-				s = strings.NewReplacer("{database}", t.Database, "{table}", t.Name).Replace(tmpl)
+				s = strings.NewReplacer("{database}", safeName(t.Database), "{table}", safeName(t.Name)).Replace(tmpl)
 			}
 		}
 		if !n.KeepCase {
@@ -44,7 +45,6 @@ func (n Naming) ident(t cdc.TableID) (table.Identifier, error) {
 	if tmpl == "" {
 		tmpl = "{database}"
 	}
-	// Split the template and not the result, so that a dot in a database's name is refused below.
 	for level := range strings.SplitSeq(tmpl, ".") {
 		id = append(id, expand(level))
 	}
@@ -56,17 +56,37 @@ func (n Naming) ident(t cdc.TableID) (table.Identifier, error) {
 	for _, part := range id {
 		if why := badName(part); why != "" {
 			return nil, &cdc.Error{Code: CodeTableConfig, Table: t, Msg: fmt.Sprintf("its Iceberg name %q %s", part, why),
-				Fix: "give it another name with the naming templates, or leave the table out"}
+				Fix: "correct the naming templates"}
 		}
 	}
 	return id, nil
+}
+
+// unsafe are the characters that have a meaning in paths, in identifiers of several parts, or in templates.
+const unsafe = "./\\`\"{}"
+
+// safeName replaces what catalogs or engines cannot carry in a name of MySQL's by its number: x.y becomes x_2e_y.
+func safeName(s string) string {
+	if badName(s) == "" {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		end := i == 0 || i+utf8.RuneLen(r) == len(s)
+		if strings.ContainsRune(unsafe, r) || unicode.IsControl(r) || unicode.IsSpace(r) && end {
+			fmt.Fprintf(&b, "_%02x_", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 func badName(s string) string {
 	switch {
 	case s == "" || strings.TrimSpace(s) != s:
 		return "is empty or begins or ends with a blank"
-	case strings.ContainsAny(s, "./\\`\"{}"):
+	case strings.ContainsAny(s, unsafe):
 		return "holds one of . / \\ ` \" { }"
 	case strings.ContainsFunc(s, unicode.IsControl):
 		return "holds a control character"
@@ -74,32 +94,21 @@ func badName(s string) string {
 	return ""
 }
 
-// names gives every table its Iceberg name, and refuses two that fall together.
-func (n Naming) names(tables []cdc.TableID) (map[cdc.TableID]table.Identifier, error) {
-	out := make(map[cdc.TableID]table.Identifier, len(tables))
-	owner := make(map[string]cdc.TableID, len(tables))
-	for _, t := range tables {
-		id, err := n.claim(t, owner)
-		if err != nil {
-			return nil, err
-		}
-		out[t] = id
+// owners says which source table an Iceberg name was promised to, for names that engines that fold them would take for one.
+type owners map[string]cdc.TableID
+
+// claim promises the name to the table unless another has it, and returns the owner.
+func (o owners) claim(id table.Identifier, t cdc.TableID) cdc.TableID {
+	key := strings.ToLower(identString(id))
+	if other, ok := o[key]; ok {
+		return other
 	}
-	return out, nil
+	o[key] = t
+	return t
 }
 
-// claim gives a table its Iceberg name and enters it among the owners of names.
-func (n Naming) claim(t cdc.TableID, owner map[string]cdc.TableID) (table.Identifier, error) {
-	id, err := n.ident(t)
-	if err != nil {
-		return nil, err
-	}
-	key := strings.ToLower(identString(id)) // engines that fold names would take them for one
-	if o, ok := owner[key]; ok && o != t {
-		return nil, &cdc.Error{Code: CodeNameCollision, Table: t, Msg: fmt.Sprintf("%s and %s would both be written to %s", o, t, identString(id))}
-	}
-	owner[key] = t
-	return id, nil
+func collision(t cdc.TableID, other string, id table.Identifier) error {
+	return &cdc.Error{Code: CodeNameCollision, Table: t, Msg: fmt.Sprintf("%s and %s would both be written to %s", other, t, identString(id))}
 }
 
 // location is the table's folder under the warehouse. Characters that are not safe in every store and URL parser are

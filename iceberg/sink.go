@@ -79,7 +79,7 @@ type Sink struct {
 
 	mu     sync.Mutex // guards all below
 	tables map[cdc.TableID]*sinkTable
-	owners map[string]cdc.TableID // see Naming.claim
+	owners owners
 	gen    cdc.Generation
 	starts []cdc.TableStart
 	states []*state.Shard // by slot; nil: not open
@@ -127,7 +127,7 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 	if o.wrapCatalog != nil {
 		cat = o.wrapCatalog(cat)
 	}
-	return &Sink{o: o, fs: fs, cat: cat, log: o.Log, tables: map[cdc.TableID]*sinkTable{}, owners: map[string]cdc.TableID{}, states: make([]*state.Shard, o.Slots),
+	return &Sink{o: o, fs: fs, cat: cat, log: o.Log, tables: map[cdc.TableID]*sinkTable{}, owners: owners{}, states: make([]*state.Shard, o.Slots),
 		prod: &producer{fs: fs, pipeline: o.Pipeline, keep: o.KeepSnapshots, now: o.Now}}, nil
 }
 
@@ -159,7 +159,7 @@ func (s *Sink) table(id cdc.TableID) (*sinkTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	ident, err := s.o.Naming.claim(id, s.owners)
+	ident, err := s.o.Naming.ident(id)
 	if err != nil {
 		return nil, err
 	}

@@ -215,5 +215,8 @@ func (l *lake) states() map[string]state {
 	return out
 }
 
-// destination is the Iceberg name of a table: lower case.
-func destination(db, name string) (string, string) { return strings.ToLower(db), strings.ToLower(name) }
+// destination is the Iceberg name of a table: lower case, and without what cannot be in a path or an identifier.
+func destination(db, name string) (string, string) {
+	r := strings.NewReplacer(".", "_2e_", "/", "_2f_", `\`, "_5c_", "`", "_60_", `"`, "_22_", "{", "_7b_", "}", "_7d_")
+	return strings.ToLower(db), strings.ToLower(r.Replace(name))
+}

@@ -69,7 +69,7 @@ var Keys = []Key{
 	{Path: "iceberg.catalog.credential", Example: "${CLIENT_ID}:${CLIENT_SECRET}", Doc: "OAuth client of a REST catalog, id:secret; instead of token."},
 	{Path: "iceberg.catalog.oauth_uri", Example: "https://auth.example.com/token", Doc: "Token endpoint for credential, if it is not the catalog's own."},
 	{Path: "iceberg.catalog.scope", Example: "PRINCIPAL_ROLE:ALL", Doc: "OAuth scope for credential."},
-	{Path: "iceberg.namespace", Default: `"{database}"`, Doc: "Namespace of a table; {database} and {table} stand for the source's names. Two tables with one destination are refused."},
+	{Path: "iceberg.namespace", Default: `"{database}"`, Doc: "Namespace of a table; {database} and {table} stand for the source's names, with characters that have a meaning in paths replaced by their number: x.y becomes x_2e_y. Of two tables with one destination the second is paused."},
 	{Path: "iceberg.table", Default: `"{table}"`, Doc: "Name of a table, the same way: mysql_{table} adds a prefix."},
 	{Path: "iceberg.lower_case", Default: "true", Doc: "Turn destination names into lower case, as most engines do with names in queries."},
 	{Path: "iceberg.format_version", Default: "2", Doc: "2: position deletes. 3: deletion vectors, row lineage. Tables of version 2 are upgraded if this becomes 3."},

@@ -275,6 +275,27 @@ INSERT INTO {n} VALUES (1, 1), (2, NULL);
 UPDATE {n} SET b = 10 WHERE id = 1;
 DELETE FROM {n} WHERE id = 2;
 
+-- case: table_strange_{n}
+-- about: names that cannot be those of a path or an identifier
+-- for: n = `x.y` | `a/b` | `a\b` | `a"b` | `{table}` | `a``b`
+CREATE TABLE {n} (id INT PRIMARY KEY, v INT);
+INSERT INTO {n} VALUES (1, 1), (2, 2);
+-- then
+ALTER TABLE {n} ADD COLUMN w INT AFTER id;
+UPDATE {n} SET v = 3, w = 4 WHERE id = 1;
+INSERT INTO {n} VALUES (3, 3, 3);
+
+-- case: table_one_name
+-- about: two tables that one Iceberg name would stand for: the second is refused
+-- expect: refused NAME_COLLISION
+CREATE TABLE `x.y` (id INT PRIMARY KEY, v INT);
+CREATE TABLE x_2e_y (id INT PRIMARY KEY, v INT);
+INSERT INTO `x.y` VALUES (1, 1), (2, 2);
+INSERT INTO x_2e_y VALUES (5, 5);
+-- then
+UPDATE `x.y` SET v = 3 WHERE id = 1;
+UPDATE x_2e_y SET v = 6;
+
 -- case: long_names
 -- about: names of 64 letters, in one and in several bytes, and a comment of 1024
 CREATE TABLE `abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl` (`idcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl` INT PRIMARY KEY, `ééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé` INT);
