@@ -55,6 +55,13 @@ func (s *Sink) CatchUp(ctx context.Context, gen cdc.Generation, reqs []cdc.Table
 			s.owners.claim(ident, id)
 		}
 	}
+	for id, t := range s.tables { // the state forgets what is gone, so nothing is said about it either
+		if !wanted[id] {
+			t.mu.Lock()
+			t.ready = false
+			t.mu.Unlock()
+		}
+	}
 	s.mu.Unlock()
 
 	at, err := s.locate(ctx, ids)
