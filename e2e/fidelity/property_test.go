@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -132,11 +133,9 @@ func newBatch(t *testing.T, bin string, m *testenv.MySQLServer, seed uint64, n i
 		r.g = newGenerator(newPlayer(b.ctx, m, r.db), r.seed)
 		b.runs = append(b.runs, r)
 		include = append(include, fmt.Sprintf(`"%s.*"`, r.db))
-		if r.g.format == 3 {
-			rules = append(rules, fmt.Sprintf(`{match: "%s.*", format_version: 3}`, r.db))
-		}
+		rules = append(rules, fmt.Sprintf(`{match: "%s.*", format_version: %d, zero_dates: null}`, r.db, r.g.format))
 	}
-	b.configure(m, strings.Join(include, ", "), strings.Join(rules, ", "), pickOne(b.rng, []int{20, 100, 1000}), pickOne(b.rng, []string{"200ms", "500ms", "1s"}), 1+b.rng.IntN(2))
+	b.configure(m, strings.Join(include, ", "), strings.Join(rules, ", "), pickOne(b.rng, []int{100, 100, 1000}), pickOne(b.rng, []string{"200ms", "500ms", "1s"}), 1+b.rng.IntN(2))
 	return b
 }
 
@@ -327,21 +326,18 @@ func (b *pbatch) settle() {
 			}
 		}
 	}
-	for _, name := range again {
-		if out, err := b.command("reload", "--no-wait", name); err != nil {
-			panic(givenUp(fmt.Sprintf("reload %s: %v: %s", name, err, out)))
-		}
-	}
 	b.reloads = len(again)
-	for deadline := time.Now().Add(2 * time.Minute); len(again) > 0; time.Sleep(200 * time.Millisecond) {
-		b.alive()
-		states = b.states()
-		again = slices.DeleteFunc(again, func(name string) bool { return states[name].State == "live" })
-		if len(again) > 0 && time.Now().After(deadline) {
-			s := states[again[0]]
-			panic(givenUp(fmt.Sprintf("%s is %s after its reload: %+v", again[0], s.State, s.Paused)))
-		}
+	var wg sync.WaitGroup
+	failed := make([]error, len(again))
+	for i, name := range again {
+		wg.Go(func() {
+			if out, err := b.command("reload", name); err != nil {
+				failed[i] = fmt.Errorf("reload %s: %w: %s", name, err, out)
+			}
+		})
 	}
+	wg.Wait()
+	b.must(errors.Join(failed...))
 	if b.reloads > 0 {
 		b.passed()
 	}
@@ -354,6 +350,9 @@ func (b *pbatch) databases() []string {
 	}
 	return out
 }
+
+// verifyFinds are the lines of verify about tables that are not equal.
+var verifyFinds = regexp.MustCompile(`(?m)^.*(: \d+ rows, [1-9]\d* differences| undecided|could not be compared).*(\n  .*)*`)
 
 // compare looks for differences: verify does for all tables, and each is read with iceberg-go.
 func (b *pbatch) compare() {
@@ -370,7 +369,9 @@ func (b *pbatch) compare() {
 			ns, name := destination(t.db, t.name)
 			got, err := readGo(b.ctx, cat, ns, name)
 			var diffs []string
-			if err != nil {
+			if err != nil && strings.Contains(err.Error(), "unsupported write-default value") {
+				continue // iceberg-go does not read defaults of timestamps; verify does
+			} else if err != nil {
 				diffs = []string{err.Error()}
 			} else {
 				if !follows["comment"] {
@@ -384,7 +385,16 @@ func (b *pbatch) compare() {
 		}
 	}
 	if err != nil && !found {
-		panic(givenUp(fmt.Sprintf("verify: %v, and iceberg-go finds no difference:\n%s", err, out)))
+		for _, line := range verifyFinds.FindAllString(out, -1) {
+			for _, r := range b.runs {
+				if strings.HasPrefix(line, r.db+".") {
+					r.diffs, found = append(r.diffs, "verify, where iceberg-go finds no difference: "+line), true
+				}
+			}
+		}
+		if !found {
+			panic(givenUp(fmt.Sprintf("verify: %v:\n%s", err, out)))
+		}
 	}
 	if err == nil && found {
 		b.t.Error("verify finds no difference where iceberg-go does")

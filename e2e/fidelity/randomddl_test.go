@@ -182,7 +182,7 @@ func (g *generator) alteration(t *rtable) alteration {
 			return alteration{}
 		}
 		next.typ = c.typ.wider(g.rng)
-		if next.typ.at == nil && (c.key || c.unique) {
+		if next.typ.at == nil && (c.key || c.unique) || c.key && strings.Contains(next.typ.sql, "TEXT") {
 			return alteration{}
 		}
 		if next.typ.noDefault {

@@ -132,7 +132,7 @@ func (g *generator) newColumn(t *rtable, key bool) *rcolumn {
 // newTable draws a table.
 func (g *generator) newTable() *rtable {
 	g.tables++
-	t := &rtable{name: fmt.Sprintf("t%d", g.tables), span: []int{5, 20, 60, 300}[g.rng.IntN(4)]}
+	t := &rtable{name: fmt.Sprintf("t%d", g.tables), span: []int{5, 20, 60, 300, 900}[g.rng.IntN(5)]}
 	switch g.rng.IntN(8) {
 	case 0:
 		t.name = fmt.Sprintf("Big_T%d", g.tables)

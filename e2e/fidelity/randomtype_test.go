@@ -3,6 +3,7 @@ package fidelity
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 )
 
@@ -24,11 +25,14 @@ type rtype struct {
 func randomType(rng *rand.Rand, key bool) rtype {
 	for {
 		t := typeMakers[rng.IntN(len(typeMakers))](rng)
-		if !key || t.at != nil {
+		if !key || t.at != nil && !severalBytes.MatchString(t.sql) {
 			return t
 		}
 	}
 }
+
+// severalBytes are types that are refused in a key.
+var severalBytes = regexp.MustCompile("CHARACTER SET (gbk|sjis|euckr|gb2312)")
 
 var typeMakers = []func(*rand.Rand) rtype{
 	intType, intType, intType, decimalType, decimalType, floatType, bitType, yearType, dateType, timeType, datetimeType, datetimeType,
