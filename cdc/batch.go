@@ -16,13 +16,15 @@ const (
 	OpInsert Op = iota
 	// OpUpdate: the row with the same key has a new version; the after image is in the columns.
 	OpUpdate
-	// OpDelete: the row with this key is gone; only key columns (and Meta columns) are meaningful.
+	// OpDelete: the row with this key is gone; only key columns (and Meta columns) are meaningful. In a table without a key one of the
+	// rows that are equal to this one is gone.
 	OpDelete
 	// OpRead: the row was read by a chunk of the initial load (Batch.Chunk is set).
 	OpRead
 )
 
-// An update that changes the key is two rows: OpDelete with the old key, then OpInsert with the new row.
+// An update that changes the key is two rows: OpDelete with the old key, then OpInsert with the new row. So is every update in a
+// table without a key.
 
 // Txn is the end of a source transaction within a batch.
 type Txn struct {

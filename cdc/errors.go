@@ -78,6 +78,7 @@ var (
 	CodeCorrupt     = NewCode("CORRUPT", Fatal, "something cdc2lake wrote cannot be read back", "restore it from a backup, or remove it so that it is rebuilt from the tables; the message names it")
 	CodeKeyType     = NewCode("KEY_TYPE", TablePaused, "a key column has a type whose values cannot be told apart exactly", "leave the table out, or give it a key of another type")
 	CodeUnsupported = NewCode("UNSUPPORTED_TYPE", TablePaused, "a column has a type that cannot be represented exactly yet", "leave the column out with columns.exclude, or leave the table out")
+	CodeLoadBroken  = NewCode("LOAD_BROKEN", Retryable, "the initial load of a table without a key was interrupted", "none: the table is emptied and its load starts over; a primary key would let it go on where it stood")
 	CodeInternal    = NewCode("INTERNAL", Fatal, "an invariant of cdc2lake does not hold", "report it with the log; nothing that is committed is affected")
 )
 

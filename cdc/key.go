@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 
 	"github.com/zeebo/xxh3"
@@ -54,8 +55,12 @@ func SplitGroups(n, p int) []GroupRange {
 //     endian; strings and binaries: length as 4 bytes little endian, then the bytes.
 //
 // Floats are not allowed in keys (0 and -0 are one key to MySQL and two values to Iceberg); NULLs cannot occur.
+//
+// A table without a key is a multiset of rows. The key of a row is then that of all its columns but Meta ones: the same encoding with
+// a byte in front of each value, 1, or 0 for NULL, which has no value; floats are their bits. The highest bit of Lo is zero: see Key.Nth.
 type KeyHasher struct {
 	exact bool
+	whole bool // the key is the row
 	cols  []int
 	seed  uint64
 	buf   []byte
@@ -63,6 +68,9 @@ type KeyHasher struct {
 
 // NewKeyHasher returns a hasher for the schema's key. It is not safe for concurrent use.
 func NewKeyHasher(s *Schema, seed uint64) (*KeyHasher, error) {
+	if s.Keyless() {
+		return &KeyHasher{whole: true, cols: s.Hashed(), seed: seed}, nil
+	}
 	for _, i := range s.Key {
 		c := &s.Columns[i]
 		if l := c.Type.Layout(); l == LayoutF32 || l == LayoutF64 {
@@ -100,6 +108,13 @@ func (h *KeyHasher) Hash(cols []Vec, from, to int, hi, lo []uint64) {
 		b := h.buf[:0]
 		for _, c := range h.cols {
 			v := &cols[c]
+			if h.whole {
+				if v.IsNull(i) {
+					b = append(b, 0)
+					continue
+				}
+				b = append(b, 1)
+			}
 			switch v.Layout {
 			case LayoutU8:
 				b = binary.LittleEndian.AppendUint64(b, uint64(v.U8[i]))
@@ -110,16 +125,28 @@ func (h *KeyHasher) Hash(cols []Vec, from, to int, hi, lo []uint64) {
 			case LayoutI128:
 				b = binary.LittleEndian.AppendUint64(b, uint64(v.I64[2*i]))
 				b = binary.LittleEndian.AppendUint64(b, uint64(v.I64[2*i+1]))
+			case LayoutF32:
+				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v.F32[i]))
+			case LayoutF64:
+				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v.F64[i]))
 			case LayoutBytes:
 				s := v.Bytes(i)
 				b = binary.LittleEndian.AppendUint32(b, uint32(len(s)))
 				b = append(b, s...)
-			default:
-				panic("cdc: floating-point key column")
 			}
 		}
 		h.buf = b
 		x := xxh3.Hash128Seed(b, h.seed)
 		hi[i], lo[i] = x.Hi, x.Lo
+		if h.whole {
+			lo[i] >>= 1
+		}
 	}
 }
+
+// Nth returns the key under which the state has the n-th of the rows that are equal to the one with this key, in a table without a
+// key: those that it has are numbered from 0. All of them belong to one key group, and follow each other in the state's order.
+//
+// Two rows that are not equal come to the same key as rarely as two hashes of 127 bits are the same: hashes are evenly spread, so
+// that any two of the keys are equal with a probability of 2^-127, whatever the numbers added to them, and there are no more keys than rows.
+func (k Key) Nth(n uint64) Key { return Key{k.Hi, k.Lo + n} }

@@ -26,7 +26,8 @@ const (
 )
 
 // LoadState is the progress of a table's initial load as of a checkpoint: everything up to Frontier has been read and
-// applied, except the chunks in Open. After a restart open chunks are read again from their start.
+// applied, except the chunks in Open. After a restart open chunks are read again from their start. A table without a key
+// starts over if its load is not done.
 type LoadState struct {
 	Phase    LoadPhase `json:"phase,omitempty"`
 	Frontier Bound     `json:"frontier,omitempty"`

@@ -40,6 +40,23 @@ func (s *Schema) KeyExact() bool {
 	return len(s.Key) == 1 && s.Columns[s.Key[0]].Type.KeyExact()
 }
 
+// Keyless reports whether the table has no key: it is a multiset of rows.
+func (s *Schema) Keyless() bool { return len(s.Key) == 0 }
+
+// Hashed returns the columns whose values make the key of a row: Key, or, without a key, all but Meta columns.
+func (s *Schema) Hashed() []int {
+	if !s.Keyless() {
+		return s.Key
+	}
+	var out []int
+	for i := range s.Columns {
+		if !s.Columns[i].Meta {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
 // Column returns the index of the column with this name, or -1.
 func (s *Schema) Column(name string) int {
 	for i := range s.Columns {

@@ -21,6 +21,8 @@ type Start struct {
 	Position Position // transactions up to here are not delivered for this table
 	// Truncates counts the times that the stream has emptied the table in this run.
 	Truncates int
+	// Unread: the table has no key, and its load has not begun. Nothing of it is delivered from before the moment that its load shows.
+	Unread bool
 }
 
 // SchemaChange announces a new definition of a table, in order with its batches.
@@ -69,6 +71,9 @@ type Loader interface {
 	Next(ctx context.Context, s *Schema, after Bound) (c Chunk, last bool, err error)
 	// Read waits until everything the log has delivered so far is visible, then reads the chunk and hands its rows on as
 	// OpRead batches whose Chunk has StartSeq and Truncates set.
+	//
+	// A table without a key is one chunk, which shows one moment of the table; the log brings what happened later. An attempt to read it
+	// that fails after the log was told of the moment has code LOAD_BROKEN: the chunk cannot be read again in this Follow.
 	Read(ctx context.Context, s *Schema, c Chunk, emit func(*Batch) error) error
 	// End returns the log's current end: a table is consistent once the stream has passed the End read after its last chunk.
 	End(ctx context.Context) (Position, error)

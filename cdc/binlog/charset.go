@@ -11,14 +11,13 @@ import (
 type charset struct {
 	name string
 	kind charsetKind
-	// table has the rune of each byte (charsetTable); negative where there is none.
+	// table has the rune of each byte (charsetTable); utf8.RuneError where there is none.
 	table *[256]rune
 	// ambiguous: two bytes stand for one character, so that two keys can become one.
 	ambiguous bool
 	// asciiSafe: bytes below 0x80 are ASCII, so that texts of only these are copied.
 	asciiSafe bool
-	codes     func() *codes // charsetMulti
-	long      longCodes
+	codes     func() *codes // charsetDouble
 }
 
 type charsetKind uint8
@@ -31,16 +30,13 @@ const (
 	charsetUTF16
 	charsetUTF16LE
 	charsetUTF32
-	charsetMulti // one to four bytes
+	charsetDouble // one and two bytes
 )
 
 // lookupCharset returns the character set of this name, or nil if it is not supported.
 func lookupCharset(name string) *charset {
 	return charsets[name]
 }
-
-// undefined stands in tables for a byte that is no character.
-const undefined rune = -1
 
 var charsets = makeCharsets()
 
@@ -75,11 +71,8 @@ func makeCharsets() map[string]*charset {
 		}
 		i, seen := 128, map[rune]bool{}
 		for _, r := range runes {
-			if r == utf8.RuneError && name != "tis620" { // where MySQL itself reads U+FFFD
-				r = undefined
-			}
 			c.table[i] = r
-			c.ambiguous = c.ambiguous || r < 0x80 && r >= 0 || seen[r] && r >= 0
+			c.ambiguous = c.ambiguous || r < 0x80 || seen[r] && r != utf8.RuneError
 			seen[r] = true
 			i++
 		}
@@ -88,10 +81,10 @@ func makeCharsets() map[string]*charset {
 		}
 		m[name] = c
 	}
-	for _, name := range multiByte {
-		m[name] = &charset{name: name, kind: charsetMulti, codes: readCodes(name), asciiSafe: true}
+	for i := range doubleBytes {
+		d := &doubleBytes[i]
+		m[d.name] = &charset{name: d.name, kind: charsetDouble, codes: d.table(), ambiguous: d.ambiguous, asciiSafe: true}
 	}
-	m["ujis"].long, m["eucjpms"].long, m["gb18030"].long = longEUC, longEUC, longGB18030
 	m["swe7"] = swe7()
 	return m
 }
@@ -101,7 +94,7 @@ func swe7() *charset {
 	c := &charset{name: "swe7", kind: charsetTable, table: new([256]rune)}
 	for i := range c.table {
 		if c.table[i] = rune(i); i >= 0x7f {
-			c.table[i] = undefined
+			c.table[i] = utf8.RuneError
 		}
 	}
 	for b, r := range map[byte]rune{'@': 'É', '[': 'Ä', '\\': 'Ö', ']': 'Å', '^': 'Ü', '`': 'é', '{': 'ä', '|': 'ö', '}': 'å', '~': 'ü'} {
@@ -109,9 +102,6 @@ func swe7() *charset {
 	}
 	return c
 }
-
-// oneToOne reports whether no two texts become one.
-func (c *charset) oneToOne() bool { return !c.ambiguous && (c.codes == nil || !c.codes().ambiguous) }
 
 // append converts src and appends it to dst.
 func (c *charset) append(dst, src []byte) ([]byte, error) {
@@ -125,14 +115,14 @@ func (c *charset) append(dst, src []byte) ([]byte, error) {
 	case charsetTable:
 		for _, b := range src {
 			r := c.table[b]
-			if r < 0 {
+			if r == utf8.RuneError {
 				return dst, errText
 			}
 			dst = utf8.AppendRune(dst, r)
 		}
 		return dst, nil
-	case charsetMulti:
-		return c.appendMulti(dst, src)
+	case charsetDouble:
+		return c.appendDouble(dst, src)
 	case charsetUCS2, charsetUTF16, charsetUTF16LE:
 		return c.appendUTF16(dst, src)
 	case charsetUTF32:

@@ -24,8 +24,6 @@ var (
 		"correct the rows in MySQL, or leave the column out with columns.exclude, then reload the table")
 	CodeText = cdc.NewCode("INVALID_TEXT", cdc.TablePaused, "a text contains bytes that its character set does not define",
 		"correct the rows in MySQL, or leave the column out with columns.exclude, then reload the table")
-	CodeNoKey = cdc.NewCode("NO_KEY", cdc.TablePaused, "the table has no primary key and no unique key over columns that are not null",
-		"add a primary key, or leave the table out")
 	CodeColumnOption = cdc.NewCode("COLUMN_OPTION", cdc.TablePaused, "a column option does not fit the table",
 		"correct columns.exclude, columns.hash or the metadata columns of the table")
 )

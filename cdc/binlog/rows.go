@@ -175,6 +175,8 @@ func (p *plan) images(e *Event, b []byte, update, insert bool) error {
 	}
 	var err error
 	switch {
+	case update && w.schema.Keyless():
+		err = p.replacements(w, b, e.End)
 	case update:
 		err = p.updates(w, b, e.End)
 	case insert:
@@ -191,7 +193,7 @@ func (p *plan) images(e *Event, b []byte, update, insert bool) error {
 // single takes inserts or deletes.
 func (p *plan) single(w *writer, b []byte, op cdc.Op, end uint32) error {
 	for at := 0; at < len(b); {
-		n, err := w.image(p.layout, op == cdc.OpDelete, b[at:], at)
+		n, err := w.image(p.layout, op == cdc.OpDelete && !w.schema.Keyless(), b[at:], at)
 		if err != nil {
 			return err
 		}
@@ -236,6 +238,25 @@ func (p *plan) updates(w *writer, b []byte, end uint32) error {
 		}
 		l.last = 2 * n
 		at += n
+	}
+	return nil
+}
+
+// replacements takes the pairs of images of a table without a key: one of the rows that are equal to the old one is deleted, and the
+// new one inserted.
+func (p *plan) replacements(w *writer, b []byte, end uint32) error {
+	for at := 0; at < len(b); {
+		for _, op := range [2]cdc.Op{cdc.OpDelete, cdc.OpInsert} {
+			n, err := w.image(p.layout, false, b[at:], at)
+			if err != nil {
+				return err
+			}
+			if err := w.take(op, b[at:at+n], end); err != nil {
+				return err
+			}
+			p.layout.last = n
+			at += n
+		}
 	}
 	return nil
 }

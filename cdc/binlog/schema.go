@@ -65,8 +65,8 @@ func compile(t *SourceTable, opts *TableOptions) (*cdc.Schema, []column, *cdc.Er
 		}
 		s.Key = append(s.Key, i)
 	}
-	if len(s.Key) == 0 {
-		return nil, nil, cdc.Errorf(CodeNoKey, t.Table, "%d columns, no key", len(t.Columns))
+	if len(s.Columns) == 0 {
+		return nil, nil, cdc.Errorf(CodeColumnOption, t.Table, "all %d columns are left out", len(t.Columns))
 	}
 	if _, err := cdc.NewKeyHasher(s, 0); err != nil {
 		return nil, nil, cdc.AsError(err)
@@ -149,7 +149,7 @@ func (c *column) resolve(opts *TableOptions) (cdc.Type, *cdc.Error) {
 		if c.cs = lookupCharset(src.Charset); c.cs == nil {
 			return refuse("character set %q is not supported", src.Charset)
 		}
-		if src.Key > 0 && !c.cs.oneToOne() {
+		if src.Key > 0 && c.cs.ambiguous {
 			return refuse("as a key, its character set %s has several bytes for one character", src.Charset)
 		}
 	}
@@ -170,7 +170,7 @@ func (c *column) resolve(opts *TableOptions) (cdc.Type, *cdc.Error) {
 		}
 	}
 	if src.Key > 0 && c.nullable {
-		return cdc.Type{}, cdc.Errorf(CodeNoKey, c.table, "key column %s is nullable", src.Name)
+		return cdc.Type{}, cdc.Errorf(cdc.CodeInternal, c.table, "key column %s is nullable", src.Name)
 	}
 	typ := c.fam.cdcType(src)
 	if typ.Kind == cdc.KindInvalid {

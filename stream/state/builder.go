@@ -12,7 +12,8 @@ import (
 // builders may be at work.
 type Builder struct {
 	t      *Table
-	limit  int // words
+	rows   bool // see NewRowBuilder
+	limit  int  // words
 	buf    []uint64
 	sorter sorter
 	spills []spill
@@ -29,6 +30,14 @@ type spill struct {
 func (t *Table) NewBuilder() *Builder {
 	// Half of the memory is the sorter's.
 	return &Builder{t: t, limit: max(int(t.s.o.BuildBytes/16)/t.w, 1024) * t.w}
+}
+
+// NewRowBuilder is NewBuilder for a table without a key. Keys that are added more than once are those of equal rows, which Finish numbers
+// (see cdc.Key.Nth).
+func (t *Table) NewRowBuilder() *Builder {
+	b := t.NewBuilder()
+	b.rows = true
+	return b
 }
 
 // Add takes live keys and their locations, in any order. Memory is bounded by Options.BuildBytes; what does not fit is
@@ -82,6 +91,9 @@ func (b *Builder) spill() error {
 // sort sorts the buffer and looks for keys that stand in it twice.
 func (b *Builder) sort() error {
 	b.sorter.sort(b.buf, b.t.w)
+	if b.rows {
+		return nil
+	}
 	w := b.t.w
 	for i := w; i < len(b.buf); i += w {
 		if b.buf[i] == b.buf[i-w] && (w == exactWords || b.buf[i+1] == b.buf[i-w+1]) {
@@ -114,8 +126,11 @@ func (b *Builder) Finish(meta []byte) error {
 	ref := runRef{id: s.newID()}
 	var w *runWriter
 	var live int64
-	m := merger{unique: true, step: s.o.mergeStep}
-	err := m.merge(in, nil, func(d []uint64) (err error) {
+	merge := (&merger{unique: true, step: s.o.mergeStep}).merge
+	if b.rows {
+		merge = b.number
+	}
+	err := merge(in, nil, func(d []uint64) (err error) {
 		if w == nil {
 			if w, err = createRun(ref.path(s.o.Dir)); err != nil {
 				return err

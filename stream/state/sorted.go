@@ -65,14 +65,24 @@ func (s *sorted) walk(keys []cdc.Key, out []Loc) {
 		for p < len(d) && d[p] < hi {
 			p += w
 		}
-		for q := p; q < len(d) && d[q] == hi; q += w {
-			if w == exactWords || d[q+1] == keys[i].Lo {
-				out[i] = Loc(d[q+w-1])
-				break
+		if w == exactWords {
+			if p < len(d) && d[p] == hi {
+				out[i] = Loc(d[p+1])
 			}
+			continue
+		}
+		// The keys to come are larger still, so that what is passed here is passed for good.
+		for lo := keys[i].Lo; p < len(d) && d[p] == hi && d[p+1] < lo; {
+			p += w
+		}
+		if p < len(d) && d[p] == hi && d[p+1] == keys[i].Lo {
+			out[i] = Loc(d[p+2])
 		}
 	}
 }
+
+// crowd is the number of entries with one Hi that search looks at one by one: beyond, they are equal rows of a table without a key.
+const crowd = 8
 
 // search is lookup for keys that are far apart. Two passes over small blocks: the first finds every key's likely place
 // from the fences alone and touches it, so that the misses of a block overlap instead of adding up.
@@ -122,10 +132,16 @@ func (s *sorted) search(keys []cdc.Key, out []Loc) {
 				for ; p > 0 && d[(p-1)*w] >= hi; p-- {
 				}
 			}
-			for ; p < n && d[p*w] == hi; p++ {
+			for first := p; p < n && d[p*w] == hi; p++ {
 				if w == exactWords || d[p*w+1] == keys[j].Lo {
 					out[j] = Loc(d[p*w+w-1])
 					break
+				}
+				if d[p*w+1] > keys[j].Lo {
+					break
+				}
+				if p-first == crowd {
+					p = s.lowerBound(p, n, keys[j]) - 1
 				}
 			}
 		}
