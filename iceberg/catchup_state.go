@@ -118,7 +118,8 @@ func (u *catchUp) metas(t *sinkTable, src *cdc.Schema) []*stateMeta {
 	for slot, st := range u.s.states {
 		m := new(stateMeta)
 		b := st.Table(t.id, src.KeyExact()).Meta()
-		if len(b) == 0 || json.Unmarshal(b, m) != nil || m.V != stateMetaVersion || m.UUID != uuid || !slices.Equal(m.Key, key) || !slices.Equal(m.Wide, wide) {
+		if len(b) == 0 || json.Unmarshal(b, m) != nil || m.V != stateMetaVersion || m.UUID != uuid ||
+			!slices.Equal(m.Key, key) || !slices.Equal(m.Wide, wide) || m.Whole != src.Keyless() {
 			continue
 		}
 		out[slot] = m
@@ -214,7 +215,12 @@ func (u *catchUp) rebuild(ctx context.Context, t *sinkTable, keys *keyReader, fi
 	}
 	lanes := make([]*lane, len(u.slots))
 	for _, slot := range slots {
-		lanes[slot] = &lane{b: u.s.states[slot].Table(t.id, keys.exact).NewBuilder()}
+		st := u.s.states[slot].Table(t.id, keys.exact)
+		if keys.src.Keyless() {
+			lanes[slot] = &lane{b: st.NewRowBuilder()}
+		} else {
+			lanes[slot] = &lane{b: st.NewBuilder()}
+		}
 		defer lanes[slot].b.Abandon()
 	}
 	err = each(ctx, u.s.scanLimit(), sortedPaths(files.data), func(ctx context.Context, p string) error {
@@ -337,7 +343,11 @@ func (u *catchUp) forward(ctx context.Context, t *sinkTable, keys *keyReader, ba
 		m := &u.slots[slot]
 		m.mu.Lock()
 		st := u.s.states[slot].Table(t.id, keys.exact)
-		ok := applyChanges(st, per[slot].gone, per[slot].add, func(l state.Loc) bool {
+		apply := applyChanges
+		if keys.src.Keyless() {
+			apply = applyRows
+		}
+		ok := apply(st, per[slot].gone, per[slot].add, func(l state.Loc) bool {
 			info := keys.files.byNum[l.File()]
 			if info == nil {
 				return true
@@ -429,6 +439,74 @@ func applyChanges(st *state.Table, gone, add []located, dead func(state.Loc) boo
 	return true
 }
 
+// applyRows is applyChanges for a table without a key: of each row, the locations that the state has and those that were added, less
+// those that are deleted, are numbered anew.
+func applyRows(st *state.Table, gone, add []located, dead func(state.Loc) bool) bool {
+	slices.SortFunc(gone, compareKeys)
+	slices.SortFunc(add, compareKeys)
+	var keys []cdc.Key
+	var locs, old []state.Loc
+	for len(gone) > 0 || len(add) > 0 {
+		var key cdc.Key
+		if len(add) == 0 || len(gone) > 0 && compareKeys(gone[0], add[0]) < 0 {
+			key = gone[0].key
+		} else {
+			key = add[0].key
+		}
+		had := rowsOf(st, key)
+		stay := map[state.Loc]bool{}
+		for _, l := range had {
+			stay[l] = !dead(l)
+		}
+		for ; len(add) > 0 && add[0].key == key; add = add[1:] {
+			stay[add[0].loc] = true
+		}
+		for ; len(gone) > 0 && gone[0].key == key; gone = gone[1:] {
+			stay[gone[0].loc] = false
+		}
+		var now []state.Loc
+		for l, ok := range stay {
+			if ok {
+				now = append(now, l)
+			}
+		}
+		slices.Sort(now)
+		for n := range max(len(had), len(now)) {
+			was, is := state.None, state.None
+			if n < len(had) {
+				was = had[n]
+			}
+			if n < len(now) {
+				is = now[n]
+			}
+			if was != is {
+				keys, locs, old = append(keys, key.Nth(uint64(n))), append(locs, is), append(old, was)
+			}
+		}
+	}
+	st.Put(keys, locs, old)
+	return true
+}
+
+// rowsOf returns where the state has the rows that are equal to each other.
+func rowsOf(st *state.Table, key cdc.Key) []state.Loc {
+	var out []state.Loc
+	for n := 1; ; n *= 2 {
+		var keys []cdc.Key
+		for i := range n {
+			keys = append(keys, key.Nth(uint64(len(out)+i)))
+		}
+		locs := make([]state.Loc, n)
+		st.Lookup(keys, locs)
+		for _, l := range locs {
+			if l == state.None {
+				return out
+			}
+			out = append(out, l)
+		}
+	}
+}
+
 // keyReader reads the keys of data files.
 type keyReader struct {
 	fs     *storage
@@ -446,16 +524,15 @@ func newKeyReader(s *Sink, t *sinkTable, src *cdc.Schema) (*keyReader, error) {
 	target, files := t.defs[0].target, t.files
 	t.mu.Unlock()
 	r := &keyReader{fs: s.fs, src: &cdc.Schema{Table: t.id}, exact: src.KeyExact(), seed: cdc.Seed(s.o.Pipeline), files: files, groups: s.o.Groups, slots: make([]int, s.o.Groups)}
-	if len(src.Key) == 0 {
-		return nil, cdc.Errorf(cdc.CodeKeyType, t.id, "it has no key")
-	}
 	var err error
-	if r.fields, err = scanFields(target.schema, src, src.Key); err != nil {
+	if r.fields, err = scanFields(target.schema, src, src.Hashed()); err != nil {
 		return nil, err
 	}
-	for i, k := range src.Key {
+	for i, k := range src.Hashed() {
 		r.src.Columns = append(r.src.Columns, src.Columns[k])
-		r.src.Key = append(r.src.Key, i)
+		if !src.Keyless() {
+			r.src.Key = append(r.src.Key, i)
+		}
 	}
 	for slot, g := range cdc.SplitGroups(s.o.Groups, s.o.Slots) {
 		for i := g.From; i < g.To; i++ {
@@ -479,7 +556,7 @@ func (r *keyReader) read(ctx context.Context, f iceberggo.DataFile, fn func(firs
 	hi, lo := make([]uint64, cdc.MaxBatchRows), make([]uint64, cdc.MaxBatchRows)
 	return r.fs.scanFile(ctx, f, r.fields, func(cols []cdc.Vec, first uint32, n int) error {
 		for i := range cols {
-			if cols[i].Nulls > 0 {
+			if cols[i].Nulls > 0 && !r.src.Keyless() {
 				return cdc.Errorf(CodeUnreadableFile, r.src.Table, "data file %s holds NULL in the key column %s", f.FilePath(), r.fields[i].name)
 			}
 		}

@@ -55,6 +55,8 @@ type collapser struct {
 	// The result: the keys in ascending order, and what the buffer has of each.
 	keys []cdc.Key
 	ents []keyEntry
+
+	multi multiset // the result for a table without a key
 }
 
 const (
@@ -142,6 +144,11 @@ func byHi(a, b bufferedRow) int {
 	return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.src, b.src))
 }
 
+// byLo orders rows of equal Hi.
+func (c *collapser) byLo(a, b bufferedRow) int {
+	return cmp.Or(cmp.Compare(c.los[a.src], c.los[b.src]), cmp.Compare(a.src, b.src))
+}
+
 // collapse fills keys and ents from the rows, and marks in states which rows are dead.
 func (c *collapser) collapse(states []byte, counts *cdc.Counts) {
 	c.sort()
@@ -159,9 +166,7 @@ func (c *collapser) collapse(states []byte, counts *cdc.Counts) {
 			continue
 		}
 		if j-i > 1 { // nearly always the same key
-			slices.SortFunc(rows[i:j], func(a, b bufferedRow) int {
-				return cmp.Or(cmp.Compare(c.los[a.src], c.los[b.src]), cmp.Compare(a.src, b.src))
-			})
+			slices.SortFunc(rows[i:j], c.byLo)
 		}
 		for i < j {
 			lo, k := c.los[rows[i].src], i+1

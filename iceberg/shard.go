@@ -194,7 +194,7 @@ func sameKey(a, b *cdc.Schema) bool {
 	if len(a.Key) != len(b.Key) || a.KeyExact() != b.KeyExact() {
 		return false
 	}
-	if len(a.Key) == 0 {
+	if a.Keyless() {
 		return false // the key is the whole row, and that has changed
 	}
 	for i := range a.Key {
@@ -213,6 +213,7 @@ func (w *ShardWriter) Live(id cdc.TableID) {
 		t.live = true
 		if t.n == 0 {
 			t.deletes = nil // else the buffer's chunk rows need them: see seal
+			t.settleOwed()
 		}
 	}
 }
@@ -232,7 +233,7 @@ func (w *ShardWriter) Pause(id cdc.TableID) {
 		}
 	}
 	t.empty()
-	t.deletes = nil
+	t.deletes, t.owed = nil, nil
 	for _, f := range t.files {
 		if f.set != nil {
 			w.enc.putSet(f.layout, f.set)

@@ -43,9 +43,16 @@ func (t *tableWriter) seal(ctx context.Context) error {
 	if err := t.collapse(); err != nil {
 		return err
 	}
-	w.old = slices.Grow(w.old[:0], len(w.coll.keys))[:len(w.coll.keys)]
-	t.keys.Lookup(w.coll.keys, w.old)
-	t.decide()
+	keyless := t.schema.Keyless()
+	if keyless {
+		if err := t.balance(); err != nil {
+			return err
+		}
+	} else {
+		w.old = slices.Grow(w.old[:0], len(w.coll.keys))[:len(w.coll.keys)]
+		t.keys.Lookup(w.coll.keys, w.old)
+		t.decide()
+	}
 	w.locs = slices.Grow(w.locs[:0], t.n)[:t.n]
 	for i := range w.locs {
 		w.locs[i] = state.None
@@ -59,10 +66,15 @@ func (t *tableWriter) seal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.store()
+	if keyless {
+		t.storeRows()
+	} else {
+		t.store()
+	}
 	t.empty()
 	if t.live {
 		t.deletes = nil
+		t.settleOwed()
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ type tableWriter struct {
 	deletes map[cdc.Key]uint64
 	oldest  uint64 // deletes from before it are forgotten
 	trimmed int    // len(deletes) after they were last forgotten
+	// owed counts, while a table without a key is loaded, the rows that events deleted before the load brought them.
+	owed map[cdc.Key]int64
 
 	// The buffer: rows of batches that are kept until it is sealed. A row is known by its number in the buffer.
 	held []heldBatch
@@ -155,13 +157,17 @@ func (t *tableWriter) collapse() error {
 			return err
 		}
 	}
-	c.collapse(w.states, &p.counts)
+	if t.schema.Keyless() {
+		c.tally(w.states)
+	} else {
+		c.collapse(w.states, &p.counts)
+	}
 	return nil
 }
 
 // collapseLog hands the events of a batch to the collapser.
 func (t *tableWriter) collapseLog(p *tablePart, h *heldBatch) error {
-	b, c := h.b, &t.w.coll
+	b, c, keyless := h.b, &t.w.coll, t.schema.Keyless()
 	var ops [4]int64
 	rows := h.selection(t)
 	for i, r := range rows {
@@ -177,7 +183,10 @@ func (t *tableWriter) collapseLog(p *tablePart, h *heldBatch) error {
 			c.los = append(c.los, b.KeyLo[r])
 		}
 	}
-	if !h.live && ops[cdc.OpDelete] > 0 {
+	if keyless && ops[cdc.OpUpdate] > 0 {
+		return cdc.Errorf(cdc.CodeInternal, t.id, "slot %d got an update of a row without a key", t.w.o.slot)
+	}
+	if !h.live && !keyless && ops[cdc.OpDelete] > 0 {
 		for _, r := range rows {
 			if b.Ops[r] == cdc.OpDelete {
 				t.remember(b.Key(int(r)), b.Seq)
@@ -217,6 +226,9 @@ func (t *tableWriter) collapseChunk(p *tablePart, h *heldBatch) error {
 		for _, r := range rows {
 			c.los = append(c.los, b.KeyLo[r])
 		}
+	}
+	if t.schema.Keyless() {
+		p.counts.Reads += int64(len(rows))
 	}
 	return nil
 }

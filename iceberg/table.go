@@ -229,6 +229,7 @@ type stateMeta struct {
 	Snapshot *int64            `json:"snapshot,omitempty"` // nil: the table had none
 	Key      []int             `json:"key"`                // field ids of the key, in order
 	Wide     []int             `json:"wide,omitempty"`     // of these, those that are hashed as 128 bits: see cdc.KeyHasher
+	Whole    bool              `json:"whole,omitempty"`    // there is no key, and Key are all columns
 	Foreign  map[string]uint32 `json:"foreign,omitempty"`  // numbers of files that do not carry one in their name
 }
 
@@ -237,6 +238,7 @@ const stateMetaVersion = 1
 func (t *sinkTable) stateMetaLocked(at *int64) []byte {
 	m := stateMeta{V: stateMetaVersion, UUID: t.version.meta.TableUUID().String(), Snapshot: at, Foreign: t.foreign}
 	m.Key, m.Wide = keyFields(t.defs[0].target)
+	m.Whole = t.defs[0].target.source.Keyless()
 	b, err := json.Marshal(m)
 	if err != nil {
 		panic("iceberg: state meta: " + err.Error())
@@ -247,7 +249,7 @@ func (t *sinkTable) stateMetaLocked(at *int64) []byte {
 // keyFields lists the field ids of the key, in key order, and those whose values are 128 bits wide: a decimal that grows beyond 18
 // digits gets other hashes.
 func keyFields(w *writeTarget) (key, wide []int) {
-	for _, k := range w.source.Key {
+	for _, k := range w.source.Hashed() {
 		id := w.schema.Fields()[k].ID
 		key = append(key, id)
 		if w.source.Columns[k].Type.Layout() == cdc.LayoutI128 {

@@ -164,7 +164,7 @@ func (g *generation) operate(outer context.Context, starts []cdc.TableStart) err
 		group.Go(func() error {
 			from := make([]cdc.Start, len(active))
 			for i, s := range active {
-				from[i] = cdc.Start{Schema: s.Schema, Position: s.Position}
+				from[i] = cdc.Start{Schema: s.Schema, Position: s.Position, Unread: s.Schema.Keyless() && s.Load.Phase != cdc.LoadDone}
 			}
 			if err := o.Source.Follow(ctx, from, g.log); err != nil {
 				return fmt.Errorf("follow the log: %w", err)

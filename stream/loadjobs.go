@@ -43,6 +43,9 @@ func (l *loads) plan(ctx context.Context, id cdc.TableID) error {
 // errSchemaMoved makes a chunk start over under the definition that the stream has reached meanwhile.
 var errSchemaMoved = errors.New("the definition changed while the chunk was read")
 
+// errDropped ends the reading of a chunk whose rows nobody wants any more.
+var errDropped = errors.New("the table is loaded no further")
+
 // failed decides about an error of the loader: nil means that the job is to be done again, after the wait that is in here. A
 // load that cannot go on holds nothing else back: the log and the other loads need no new generation for it.
 func (l *loads) failed(ctx context.Context, id cdc.TableID, schema *cdc.Schema, err error) error {
@@ -57,7 +60,7 @@ func (l *loads) failed(ctx context.Context, id cdc.TableID, schema *cdc.Schema, 
 	switch {
 	case dropped, errors.Is(err, errSchemaMoved), l.log.schema(id) != schema:
 		return nil
-	case cdc.ClassOf(err) != cdc.Retryable:
+	case cdc.ClassOf(err) != cdc.Retryable, cdc.AsError(err) != nil && cdc.AsError(err).Code == cdc.CodeLoadBroken:
 		return err
 	}
 	// A definition that changed in the source and not yet in the stream looks like this, too: the stream has to get there.

@@ -162,7 +162,7 @@ func (l *loads) send(ctx context.Context, id cdc.TableID, c cdc.Chunk, b *cdc.Ba
 	if t.dropped {
 		l.mu.Unlock()
 		b.Release()
-		return nil
+		return errDropped
 	}
 	t.reading[c].start = b.Chunk.StartSeq
 	oldest := b.Chunk.StartSeq

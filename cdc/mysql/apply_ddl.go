@@ -23,7 +23,7 @@ func (f *follower) statement(e *binlog.Event, sql string) error {
 		if t == nil || t.paused {
 			continue
 		}
-		if skip, reached := f.skipsTable(t); skip && !reached {
+		if t.before {
 			continue // its definition was read after this statement
 		}
 		if x.pause != nil {
@@ -39,21 +39,14 @@ func (f *follower) statement(e *binlog.Event, sql string) error {
 	return nil
 }
 
-// skipsTable reports whether the current transaction is one that the table has.
-func (f *follower) skipsTable(t *followed) (skip, reached bool) {
-	for _, w := range f.waiting {
-		if w == t {
-			return w.table.Skip, false
-		}
-	}
-	return false, true
-}
-
 // redefine switches a table to a new definition, in order with its rows.
 func (f *follower) redefine(t *followed, x ddlEffect, sql string) error {
 	s, cerr := binlog.NewSchema(*x.def, t.opts)
 	if cerr != nil {
 		return f.pause(t.id, cdc.Errorf(codeDDL, t.id, "after %q the table cannot be replicated as configured: %w", abbreviate(sql), cerr))
+	}
+	if t.schema.Keyless() {
+		return f.pause(t.id, cdc.Errorf(codeDDL, t.id, "the table has no key, so that a row is told from others by all its columns: %q", abbreviate(sql)))
 	}
 	s.Version = t.schema.Version + 1
 	for i := range s.Columns {

@@ -21,6 +21,16 @@ type delivered struct {
 	tables map[cdc.TableID]startOf
 	// partial is the transaction that is being handed on, zero if none.
 	partial gtid
+	// moments are what the loads of tables without a key show.
+	moments map[cdc.TableID]*moment
+}
+
+// moment is the position that the load of a table without a key stands for: the load has what the log brought before, and the log
+// brings what came after. The table is locked until the reader of the log knows it, so that no change of the table that is in the log
+// after it can have been passed over.
+type moment struct {
+	position
+	set *gomysql.MysqlGTIDSet // nil without GTIDs
 }
 
 // startOf is where a table's log began.
@@ -36,6 +46,7 @@ func (d *delivered) begin(gtids bool, set *gomysql.MysqlGTIDSet, tables map[cdc.
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.gtids, d.seq, d.set, d.tables, d.partial = gtids, 0, set, tables, gtid{}
+	d.moments = map[cdc.TableID]*moment{}
 	if !d.open {
 		d.open = true
 		close(d.ready)
@@ -48,6 +59,31 @@ func (d *delivered) end() {
 	if d.open {
 		d.open, d.ready = false, make(chan struct{})
 	}
+}
+
+// show makes the moment known that a load shows. It fails if no Follow runs, or if an earlier attempt has shown one.
+func (d *delivered) show(t cdc.TableID, p position) error {
+	m := &moment{position: p}
+	if p.GTIDMode {
+		var err error
+		if m.set, err = p.set(); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.open || d.gtids != p.GTIDMode || d.moments[t] != nil {
+		return cdc.Errorf(cdc.CodeLoadBroken, t, "the log is not followed from where it was")
+	}
+	d.moments[t] = m
+	return nil
+}
+
+// shown returns the moment that the table's load shows, nil as long as there is none.
+func (d *delivered) shown(t cdc.TableID) *moment {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.moments[t]
 }
 
 // snapshot is what a chunk must see before its SELECT starts.

@@ -32,8 +32,9 @@ var (
 	codeDDL       = cdc.NewCode("MYSQL_DDL", cdc.TablePaused, "a schema change altered the table in a way that is not followed", "`cdc2lake reload TABLE` loads it anew with its new definition")
 	codeStatement = cdc.NewCode("MYSQL_STATEMENT_FORMAT", cdc.TablePaused, "a change was logged as a statement, not as rows", "set binlog_format=ROW for every session, then `cdc2lake reload TABLE`")
 	codeRollback  = cdc.NewCode("MYSQL_ROLLBACK", cdc.TablePaused, "a transaction was taken back in the log after its rows were sent", "`cdc2lake reload TABLE`; keep tables with and without transactions out of the same transaction")
-	codeXA        = cdc.NewCode("MYSQL_XA", cdc.TablePaused, "an XA transaction was committed whose rows are no longer in the server's log, since it was prepared so long ago", "`cdc2lake reload TABLE`; raise binlog_expire_logs_seconds, or do not leave XA transactions prepared for so long")
+	codeXA        = cdc.NewCode("MYSQL_XA", cdc.TablePaused, "an XA transaction changed the table; these are not followed yet", "`cdc2lake reload TABLE` after the XA transaction has ended")
 	codeEngine    = cdc.NewCode("MYSQL_ENGINE", cdc.TablePaused, "the table's storage engine keeps no rows of its own, so that the log does not say what it holds", "change it to another engine (ALTER TABLE … ENGINE = InnoDB) and reload, or leave the table out with tables.exclude")
+	codeLock      = cdc.NewCode("MYSQL_LOCK", cdc.TablePaused, "the user may not lock a table without a key, which its initial load has to, for a moment", "GRANT LOCK TABLES ON the table's database, then `cdc2lake reload TABLE`; or add a primary key")
 	codeGone      = cdc.NewCode("MYSQL_TABLE_GONE", cdc.TablePaused, "the table is no longer in the source", "create it again and reload, or leave it out with tables.exclude")
 )
 

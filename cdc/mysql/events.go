@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -109,12 +110,9 @@ func (f *follower) pause(id cdc.TableID, reason *cdc.Error) error {
 }
 
 func (f *follower) drop(t *followed) {
-	for i, w := range f.waiting {
-		if w == t {
-			f.waiting = append(f.waiting[:i:i], f.waiting[i+1:]...)
-			break
-		}
-	}
+	other := func(w *followed) bool { return w == t }
+	f.waiting = slices.DeleteFunc(slices.Clone(f.waiting), other)
+	f.unread = slices.DeleteFunc(slices.Clone(f.unread), other)
 	for i, n := range f.names {
 		if n == t.id {
 			f.names = append(f.names[:i:i], f.names[i+1:]...)
@@ -125,17 +123,15 @@ func (f *follower) drop(t *followed) {
 
 // Event takes the events without rows (binlog.Handler).
 func (f *follower) Event(e *binlog.Event) error {
-	if e.Flags&binlog.FlagArtificial == 0 && e.Type != binlog.HeartbeatEvent && e.Type != binlog.HeartbeatV2Event && e.Type != binlog.RotateEvent {
+	if e.Flags&binlog.FlagArtificial == 0 && e.Type != binlog.HeartbeatEvent && e.Type != binlog.HeartbeatV2Event && e.Type != binlog.RotateEvent && !e.Nested {
 		f.at.advance(e.End)
 	}
 	switch e.Type {
-	case binlog.TableMapEvent:
-		f.hold(e)
 	case binlog.GTIDEvent, binlog.GTIDTaggedEvent, binlog.AnonymousGTIDEvent:
 		return f.beginTxn(e)
 	case binlog.XidEvent:
 		return f.endTxn(e)
-	case binlog.QueryEvent, binlog.ExecuteLoadQueryEvent:
+	case binlog.QueryEvent:
 		return f.query(e)
 	case binlog.XAPrepareEvent:
 		return f.xaPrepare(e)
@@ -149,12 +145,7 @@ func (f *follower) Event(e *binlog.Event) error {
 		}
 	case binlog.IncidentEvent:
 		return &cdc.Error{Code: codeLogFormat, Msg: fmt.Sprintf("the server says that its log lost events (incident %d after %s)", e.Incident, f.label())}
-	case binlog.WriteRowsV1, binlog.UpdateRowsV1, binlog.DeleteRowsV1, binlog.WriteRowsV2, binlog.UpdateRowsV2, binlog.DeleteRowsV2,
-		binlog.PartialUpdateRowsEvent:
-		if f.xa.open != nil {
-			f.hold(e)
-			return nil
-		}
+	case binlog.WriteRowsV1, binlog.UpdateRowsV1, binlog.DeleteRowsV1, binlog.WriteRowsV2, binlog.UpdateRowsV2, binlog.DeleteRowsV2:
 		f.s.foreignKeys(e.Table, e.RowFlags)
 	}
 	return nil

@@ -26,6 +26,9 @@ type followed struct {
 	table  *binlog.Table
 	start  position
 	set    *gomysql.MysqlGTIDSet // of start, with GTIDs
+	before bool                  // start covers the transaction that is being read
+	// shows is what the load shows of a table without a key, nil as long as that is not known; see moment.
+	shows *moment
 	// paused tables are followed no further.
 	paused bool
 }
@@ -45,7 +48,9 @@ type follower struct {
 	names    []cdc.TableID
 	// waiting are the tables that begin later than the log is read: their starts are not reached yet.
 	waiting []*followed
-	labels  bool // some table has a column for the position
+	// unread are the tables without a key of which the log is still behind what their load shows.
+	unread []*followed
+	labels bool // some table has a column for the position
 
 	gtids  *gtidTracker // nil without GTIDs
 	server string
@@ -56,7 +61,6 @@ type follower struct {
 	idle          logPos // of the last heartbeat while verify is set
 
 	txn    txnState
-	xa     xaState
 	seq    uint64
 	due    uint64 // the checkpoint whose barrier is wanted; 0: none
 	commit int64  // source's commit time of the last transaction, for Boundary
@@ -122,6 +126,9 @@ func (f *follower) begin(starts []cdc.Start) error {
 		f.tables[t.id] = t
 		f.names = append(f.names, t.id)
 		f.waiting = append(f.waiting, t)
+		if st.Unread {
+			f.unread = append(f.unread, t)
+		}
 		from[t.id] = startOf{set: t.set, truncates: st.Truncates}
 		if first == nil {
 			first = t
@@ -273,9 +280,6 @@ func (f *follower) midway(err error) error {
 // rewind forgets an incomplete transaction of which nothing was used.
 func (f *follower) rewind() {
 	f.txn = txnState{}
-	if b := f.xaEnd(); b != nil {
-		f.discard(b)
-	}
 	f.dec.Reset()
 }
 
@@ -304,7 +308,6 @@ func (f *follower) request() dumpRequest {
 func (f *follower) connected(st *started) {
 	if st.server != f.server {
 		f.at = logPos{} // other files
-		f.xa.otherFiles()
 	}
 	f.server = st.server
 	f.verify, f.fresh, f.idle = st.verify, false, logPos{}

@@ -12,6 +12,9 @@ import (
 
 // Next returns the chunk of at most Load.ChunkRows rows that follows a bound. The last one is open towards the table's end.
 func (s *Source) Next(ctx context.Context, schema *cdc.Schema, after cdc.Bound) (c cdc.Chunk, last bool, err error) {
+	if schema.Keyless() {
+		return c, true, nil
+	}
 	def, cerr := binlog.ParseSource(schema)
 	if cerr != nil {
 		return c, false, cerr
@@ -54,6 +57,9 @@ func (s *Source) Next(ctx context.Context, schema *cdc.Schema, after cdc.Bound) 
 // Read reads a chunk (DESIGN 4, rule 1): it waits until everything that the log has delivered is visible on the connection,
 // and then reads the rows in one consistent SELECT. An error of emit is returned as it is.
 func (s *Source) Read(ctx context.Context, schema *cdc.Schema, c cdc.Chunk, emit func(*cdc.Batch) error) error {
+	if schema.Keyless() {
+		return s.readMoment(ctx, schema, emit)
+	}
 	def, cerr := binlog.ParseSource(schema)
 	if cerr != nil {
 		return cerr
@@ -107,8 +113,16 @@ func (s *Source) waitVisible(ctx context.Context, cn *conn, t cdc.TableID, snap 
 		}
 		return nil
 	}
-	// A transaction keeps its lock on the table's definition until it is visible; LOCK TABLES waits for those. It gives up
-	// soon, since writers queue up behind it, and tries again.
+	// A transaction keeps its lock on the table's definition until it is visible; LOCK TABLES waits for those.
+	if err := s.lock(ctx, cn, t); err != nil {
+		return err
+	}
+	_, err := cn.exec("UNLOCK TABLES")
+	return chunkError(t, err)
+}
+
+// lock locks a table for reading. An attempt gives up soon, since writers queue up behind it, and is made again.
+func (s *Source) lock(ctx context.Context, cn *conn, t cdc.TableID) error {
 	deadline := time.Now().Add(s.cfg.Load.WaitTimeout)
 	wait := backoff{}
 	if _, err := cn.exec("SET SESSION lock_wait_timeout = 1"); err != nil {
@@ -117,14 +131,13 @@ func (s *Source) waitVisible(ctx context.Context, cn *conn, t cdc.TableID, snap 
 	for {
 		_, err := cn.exec("LOCK TABLES " + quoteTable(t) + " READ")
 		if err == nil {
-			_, err = cn.exec("UNLOCK TABLES")
-			return chunkError(t, err)
+			return nil
 		}
 		if serverError(err) != erLockWaitTimeout {
 			return chunkError(t, err)
 		}
 		if time.Now().After(deadline) {
-			return cdc.Errorf(codeWait, t, "a lock of the table was not given within %s", s.cfg.Load.WaitTimeout)
+			return cdc.Errorf(codeWait, t, "a lock of the table was not given within %s: a transaction or statement holds it that does not end", s.cfg.Load.WaitTimeout)
 		}
 		if err := wait.wait(ctx); err != nil {
 			return err

@@ -3,6 +3,7 @@ package mysql
 import (
 	"fmt"
 
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/google/uuid"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -19,7 +20,7 @@ type txnState struct {
 	micros  int64  // commit time on the server that we read from
 	origin  int64  // commit time on the first server
 	skipAll bool   // it was delivered before
-	xa      string // the name of its XA branch
+	xa      bool
 }
 
 // beginTxn starts a transaction, and decides which tables it concerns.
@@ -95,19 +96,42 @@ func (f *follower) decideSkips() error {
 		return nil
 	}
 	f.fresh = true
-	if len(f.waiting) == 0 {
-		return nil
+	if len(f.waiting) > 0 {
+		left := f.waiting[:0]
+		for _, w := range f.waiting {
+			before, reached := f.covered(w.start, w.set)
+			w.before, w.table.Skip = before, before
+			if !reached {
+				left = append(left, w)
+			}
+		}
+		f.waiting = left
 	}
-	left := f.waiting[:0]
-	for _, w := range f.waiting {
-		skip, reached := f.covered(w)
-		w.table.Skip = skip
+	if len(f.unread) > 0 {
+		f.decideUnread()
+	}
+	return nil
+}
+
+// decideUnread passes over what the loads of tables without a key show, or will show.
+func (f *follower) decideUnread() {
+	left := f.unread[:0]
+	for _, u := range f.unread {
+		if u.shows == nil {
+			u.shows = f.s.delivered.shown(u.id)
+		}
+		if u.shows == nil {
+			u.table.Skip = true
+			left = append(left, u)
+			continue
+		}
+		skip, reached := f.covered(u.shows.position, u.shows.set)
+		u.table.Skip = skip || u.before
 		if !reached {
-			left = append(left, w)
+			left = append(left, u)
 		}
 	}
-	f.waiting = left
-	return nil
+	f.unread = left
 }
 
 func (f *follower) otherHistory() error {
@@ -121,16 +145,16 @@ func (f *follower) lastLabel() string {
 	return fmt.Sprintf("%s:%d", f.last.file, f.last.start)
 }
 
-// covered reports whether the table's start covers the transaction, and whether it has been reached for good.
-func (f *follower) covered(t *followed) (skip, reached bool) {
+// covered reports whether a position, with its set, covers the transaction, and whether it has been reached for good.
+func (f *follower) covered(p position, set *gomysql.MysqlGTIDSet) (skip, reached bool) {
 	if f.gtids != nil {
-		if setContains(t.set, f.txn.id) {
+		if setContains(set, f.txn.id) {
 			return true, false
 		}
 		f.gtids.flush()
-		return false, f.gtids.set.Contain(t.set)
+		return false, f.gtids.set.Contain(set)
 	}
-	c, err := compareFiles(f.at.file, f.txn.start, t.start.File, t.start.Pos)
+	c, err := compareFiles(f.at.file, f.txn.start, p.File, p.Pos)
 	before := err == nil && c < 0
 	return before, !before
 }
@@ -171,5 +195,8 @@ func (f *follower) unskip() {
 	}
 	for _, w := range f.waiting {
 		w.table.Skip = true
+	}
+	for _, u := range f.unread {
+		u.table.Skip = true
 	}
 }

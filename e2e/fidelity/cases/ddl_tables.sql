@@ -125,7 +125,6 @@ UPDATE t SET a = 0;
 
 -- case: create_table_select_no_key
 -- about: the same without a key
--- expect: refused NO_KEY
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then

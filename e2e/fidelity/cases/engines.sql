@@ -17,7 +17,6 @@ INSERT INTO t (a) VALUES (3);
 
 -- case: engine_csv
 -- about: CSV has no keys
--- expect: refused NO_KEY
 CREATE TABLE t (id INT NOT NULL, a VARCHAR(10) NOT NULL) ENGINE = CSV;
 INSERT INTO t VALUES (1, 'x'), (1, 'x');
 -- then
@@ -173,6 +172,7 @@ UPDATE t SET a = a + 1;
 
 -- case: xa_rollback_over_load
 -- about: prepared before the load, taken back after it
+-- expect: log refused MYSQL_XA
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 XA START '{db}1';
@@ -185,6 +185,7 @@ INSERT INTO t VALUES (3, 3);
 
 -- case: xa_left
 -- about: prepared and never ended
+-- expect: log,split refused MYSQL_XA
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 -- then
@@ -195,6 +196,7 @@ XA PREPARE '{db}1';
 
 -- case: xa_two
 -- about: two XA transactions, prepared one after the other and ended in the other order
+-- expect: log,split refused MYSQL_XA
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2), (3, 3);
 -- then

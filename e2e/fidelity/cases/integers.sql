@@ -32,7 +32,6 @@ INSERT INTO t VALUES (3, -8388608, 8388607, 1);
 
 -- case: no_key
 -- about: a table without a key
--- expect: refused NO_KEY
 CREATE TABLE t (a INT, b VARCHAR(10));
 INSERT INTO t VALUES (1, 'x'), (1, 'x'), (2, NULL);
 -- then

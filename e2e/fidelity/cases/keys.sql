@@ -135,7 +135,6 @@ INSERT INTO t VALUES (5, 2, 'y');
 
 -- case: key_unique_nullable
 -- about: a unique key that allows NULL is no key
--- expect: refused NO_KEY
 CREATE TABLE t (a INT, u INT, UNIQUE KEY (u));
 INSERT INTO t VALUES (1, 1), (2, NULL), (3, NULL);
 -- then
@@ -280,9 +279,8 @@ INSERT INTO t (a) VALUES (2);
 
 -- case: key_ddl_{d}
 -- about: the definition of the key changes
--- may: load refused NO_KEY
 -- for: d = DROP PRIMARY KEY | DROP PRIMARY KEY, ADD PRIMARY KEY (a) | DROP PRIMARY KEY, ADD PRIMARY KEY (id, a) | MODIFY id BIGINT | MODIFY id VARCHAR(20) | RENAME COLUMN id TO nr | DROP COLUMN id | DROP PRIMARY KEY, ADD UNIQUE KEY (a)
--- expect: log,split refused MYSQL_DDL KEY_CHANGED NO_KEY
+-- expect: log,split refused MYSQL_DDL KEY_CHANGED
 CREATE TABLE t (id INT NOT NULL, a INT NOT NULL, b INT, PRIMARY KEY (id));
 INSERT INTO t VALUES (1, 10, 1), (2, 20, 2);
 -- then
@@ -300,7 +298,7 @@ UPDATE t SET a = 11 WHERE u = 1;
 
 -- case: key_ddl_unique_dropped
 -- about: the unique key that served as the key is dropped
--- expect: log,split refused MYSQL_DDL KEY_CHANGED NO_KEY
+-- expect: log,split refused MYSQL_DDL KEY_CHANGED
 CREATE TABLE t (u INT NOT NULL, w INT NOT NULL, UNIQUE KEY x (u), UNIQUE KEY y (w));
 INSERT INTO t VALUES (1, 10), (2, 20);
 -- then
@@ -330,7 +328,6 @@ INSERT INTO t VALUES (4, 40, 4);
 -- case: no_key_{d}
 -- about: tables without a key: equal rows, and which of them go
 -- for: d = DELETE FROM t WHERE a = 1 LIMIT 1 | UPDATE t SET b = 'z' WHERE a = 1 LIMIT 1 | INSERT INTO t SELECT * FROM t | DELETE FROM t
--- expect: refused NO_KEY
 CREATE TABLE t (id INT NOT NULL, a INT, b VARCHAR(5));
 INSERT INTO t VALUES (1, 1, 'x'), (2, 1, 'x'), (3, NULL, NULL);
 -- then
@@ -338,7 +335,7 @@ INSERT INTO t VALUES (1, 1, 'x'), (2, 1, 'x'), (3, NULL, NULL);
 
 -- case: no_key_gets_one
 -- about: a table without a key gets one
--- may: log,split refused NO_KEY
+-- may: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT NOT NULL, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then

@@ -191,7 +191,7 @@ INSERT INTO t VALUES (3, 3, 3, 3);
 
 -- case: drop_index_primary
 -- about: the key dropped by DROP INDEX
--- expect: log,split refused MYSQL_DDL KEY_CHANGED NO_KEY
+-- expect: log,split refused MYSQL_DDL KEY_CHANGED
 CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then
