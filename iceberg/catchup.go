@@ -55,6 +55,13 @@ func (s *Sink) CatchUp(ctx context.Context, gen cdc.Generation, reqs []cdc.Table
 			s.owners.claim(ident, id)
 		}
 	}
+	for id, t := range s.tables { // the state forgets what is gone, so nothing is said about it either
+		if !wanted[id] {
+			t.mu.Lock()
+			t.ready = false
+			t.mu.Unlock()
+		}
+	}
 	s.mu.Unlock()
 
 	at, err := s.locate(ctx, ids)
@@ -198,15 +205,17 @@ func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest
 	if v, err = u.upgrade(ctx, t, v); err != nil {
 		return err
 	}
+	// A table that was made, and never committed to before MySQL's changed, can become any.
+	empty := m.Ancestry == nil && m.Property == nil && v.meta.CurrentSnapshot() == nil
 	t.mu.Lock()
-	err = t.resetLocked(v, u.gen, start.Schema, headOf(v.meta), req.Reload)
+	err = t.resetLocked(v, u.gen, start.Schema, headOf(v.meta), req.Reload || empty)
 	changed := err == nil && t.defs[0].added
 	t.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	// After a rollback the schema is ahead of the snapshot, and the replay brings it there again. Otherwise they belong together.
-	if changed && !req.Reload && (m.Ancestry == nil || m.Property != nil && m.Property.ID == m.Ancestry.ID) {
+	if changed && !req.Reload && !empty && (m.Ancestry == nil || m.Property != nil && m.Property.ID == m.Ancestry.ID) {
 		return cdc.Errorf(CodeSchemaChange, t.id, "somebody else changed the schema of %s", identString(t.ident))
 	}
 	if !req.Reload {

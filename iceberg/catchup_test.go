@@ -85,6 +85,34 @@ func TestStateOfOtherSlotsIsRebuilt(t *testing.T) {
 	}
 }
 
+// TestGenerationWithoutATable: a table that the source has no more is not in the next generation, whose checkpoints complete.
+func TestGenerationWithoutATable(t *testing.T) {
+	p := newPipe(t, nil)
+	p.start()
+	p.tx(map[int64]testRow{1: row(1, "a")})
+	p.checkpoint()
+	k := p.k
+	p.stop()
+	p.number++
+	p.gen = p.number
+	if _, err := p.sink.CatchUp(t.Context(), p.generation(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for slot := range p.o.Slots {
+		w, err := p.sink.Shard(slot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.writers = append(p.writers, w)
+		if _, err := w.Prepare(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Complete(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestForeignRewriteIsFollowed: somebody compacts the table; file numbers of theirs survive a restart.
 func TestForeignRewriteIsFollowed(t *testing.T) {
 	formats(t, func(t *testing.T, format int) {

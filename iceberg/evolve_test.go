@@ -112,6 +112,28 @@ func TestSomebodyElsesColumnPausesTheTable(t *testing.T) {
 	}
 }
 
+// TestTableChangesBeforeItsFirstCommit: the process dies after it has made a table, and MySQL's has another definition when the
+// next one finds it.
+func TestTableChangesBeforeItsFirstCommit(t *testing.T) {
+	formats(t, func(t *testing.T, format int) {
+		p := newPipe(t, withFormat(format))
+		p.start()
+		p.reopen(true)
+		s := testSchema()
+		drop(s, "v")
+		s.Columns[1].Type = cdc.Type{Kind: cdc.KindInt64}
+		s.Columns = append(s.Columns, cdc.Column{Name: "more", Type: cdc.Type{Kind: cdc.KindString}, Nullable: true})
+		p.schema = s
+		p.start()
+		p.tx(map[int64]testRow{1: {int64(10), "a"}})
+		p.checkpoint()
+		p.check()
+		p.reopen(false)
+		p.start()
+		p.check()
+	})
+}
+
 func TestPartitionedTable(t *testing.T) {
 	formats(t, func(t *testing.T, format int) {
 		p := newPipe(t, func(o *Options) {

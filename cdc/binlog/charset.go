@@ -11,13 +11,14 @@ import (
 type charset struct {
 	name string
 	kind charsetKind
-	// table has the rune of each byte (charsetTable); utf8.RuneError where there is none.
+	// table has the rune of each byte (charsetTable); negative where there is none.
 	table *[256]rune
 	// ambiguous: two bytes stand for one character, so that two keys can become one.
 	ambiguous bool
 	// asciiSafe: bytes below 0x80 are ASCII, so that texts of only these are copied.
 	asciiSafe bool
-	codes     func() *codes // charsetDouble
+	codes     func() *codes // charsetMulti
+	long      longCodes
 }
 
 type charsetKind uint8
@@ -30,13 +31,16 @@ const (
 	charsetUTF16
 	charsetUTF16LE
 	charsetUTF32
-	charsetDouble // one and two bytes
+	charsetMulti // one to four bytes
 )
 
 // lookupCharset returns the character set of this name, or nil if it is not supported.
 func lookupCharset(name string) *charset {
 	return charsets[name]
 }
+
+// undefined stands in tables for a byte that is no character.
+const undefined rune = -1
 
 var charsets = makeCharsets()
 
@@ -71,8 +75,11 @@ func makeCharsets() map[string]*charset {
 		}
 		i, seen := 128, map[rune]bool{}
 		for _, r := range runes {
+			if r == utf8.RuneError && name != "tis620" { // where MySQL itself reads U+FFFD
+				r = undefined
+			}
 			c.table[i] = r
-			c.ambiguous = c.ambiguous || r < 0x80 || seen[r] && r != utf8.RuneError
+			c.ambiguous = c.ambiguous || r < 0x80 && r >= 0 || seen[r] && r >= 0
 			seen[r] = true
 			i++
 		}
@@ -81,10 +88,10 @@ func makeCharsets() map[string]*charset {
 		}
 		m[name] = c
 	}
-	for i := range doubleBytes {
-		d := &doubleBytes[i]
-		m[d.name] = &charset{name: d.name, kind: charsetDouble, codes: d.table(), ambiguous: d.ambiguous, asciiSafe: true}
+	for _, name := range multiByte {
+		m[name] = &charset{name: name, kind: charsetMulti, codes: readCodes(name), asciiSafe: true}
 	}
+	m["ujis"].long, m["eucjpms"].long, m["gb18030"].long = longEUC, longEUC, longGB18030
 	m["swe7"] = swe7()
 	return m
 }
@@ -94,7 +101,7 @@ func swe7() *charset {
 	c := &charset{name: "swe7", kind: charsetTable, table: new([256]rune)}
 	for i := range c.table {
 		if c.table[i] = rune(i); i >= 0x7f {
-			c.table[i] = utf8.RuneError
+			c.table[i] = undefined
 		}
 	}
 	for b, r := range map[byte]rune{'@': 'É', '[': 'Ä', '\\': 'Ö', ']': 'Å', '^': 'Ü', '`': 'é', '{': 'ä', '|': 'ö', '}': 'å', '~': 'ü'} {
@@ -102,6 +109,9 @@ func swe7() *charset {
 	}
 	return c
 }
+
+// oneToOne reports whether no two texts become one.
+func (c *charset) oneToOne() bool { return !c.ambiguous && (c.codes == nil || !c.codes().ambiguous) }
 
 // append converts src and appends it to dst.
 func (c *charset) append(dst, src []byte) ([]byte, error) {
@@ -115,14 +125,14 @@ func (c *charset) append(dst, src []byte) ([]byte, error) {
 	case charsetTable:
 		for _, b := range src {
 			r := c.table[b]
-			if r == utf8.RuneError {
+			if r < 0 {
 				return dst, errText
 			}
 			dst = utf8.AppendRune(dst, r)
 		}
 		return dst, nil
-	case charsetDouble:
-		return c.appendDouble(dst, src)
+	case charsetMulti:
+		return c.appendMulti(dst, src)
 	case charsetUCS2, charsetUTF16, charsetUTF16LE:
 		return c.appendUTF16(dst, src)
 	case charsetUTF32:

@@ -1,7 +1,7 @@
 package binlog
 
 // singleByte has the upper 128 characters of MySQL's 8-bit character sets whose lower half is ASCII, as MySQL converts
-// them; U+FFFD where a byte is not defined. latin1 is Windows-1252, with the five bytes that it leaves undefined mapped
+// them; U+FFFD where a byte is not defined (in tis620 such bytes are U+FFFD to MySQL, too). latin1 is Windows-1252, with the five bytes that it leaves undefined mapped
 // to the control characters of the same number. The integration test compares all of them with the server's.
 var singleByte = map[string]string{
 	"armscii8": "\u0080\u0081\u0082\u0083\u0084\u0085\u0086\u0087\u0088\u0089\u008a\u008b\u008c\u008d\u008e\u008f\u0090\u0091\u0092\u0093\u0094\u0095\u0096\u0097\u0098\u0099\u009a\u009b\u009c\u009d\u009e\u009f\u00a0❁§։\u0029\u0028»«—\u002e՝\u002c\u002d՟…՜՛՞ԱաԲբԳգԴդԵեԶզԷէԸըԹթԺժԻիԼլԽխԾծԿկՀհՁձՂղՃճՄմՅյՆնՇշՈոՉչՊպՋջՌռՍսՎվՏտՐրՑցՒւՓփՔքՕօՖֆ’\u0027",

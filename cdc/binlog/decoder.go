@@ -37,6 +37,7 @@ type Decoder struct {
 	pos    []byte
 
 	started   bool // a format description was read
+	hold      bool
 	checksums bool
 	ev        Event
 	key       []byte
@@ -179,9 +180,9 @@ func (d *Decoder) settle(t *Table, err error) error {
 	return d.h.TableError(f.err)
 }
 
-// Reset forgets what belongs to a connection: the format description and table maps. Open rows stay.
+// Reset forgets what belongs to a connection: the format description, table maps, Hold. Open rows stay.
 func (d *Decoder) Reset() {
-	d.started, d.checksums = false, false
+	d.started, d.checksums, d.hold = false, false, false
 	d.forget()
 }
 
@@ -238,10 +239,12 @@ func (d *Decoder) Event(ev []byte) error {
 // dispatch decodes an event whose header is in e.
 func (d *Decoder) dispatch(e *Event, body []byte) error {
 	switch e.Type {
-	case TableMapEvent:
-		return d.tableMap(e, body)
-	case WriteRowsV1, UpdateRowsV1, DeleteRowsV1, WriteRowsV2, UpdateRowsV2, DeleteRowsV2, PartialUpdateRowsEvent:
-		return d.rows(e, body)
+	case TableMapEvent, WriteRowsV1, UpdateRowsV1, DeleteRowsV1, WriteRowsV2, UpdateRowsV2, DeleteRowsV2, PartialUpdateRowsEvent:
+		e.Body = body
+		if d.hold {
+			return d.h.Event(e)
+		}
+		return d.Apply(e)
 	case TransactionPayloadEvent:
 		if e.Nested {
 			return d.bad(e, errors.New("a compressed transaction within another"))
@@ -249,7 +252,7 @@ func (d *Decoder) dispatch(e *Event, body []byte) error {
 		return d.transaction(e, body)
 	case QueryEvent, XidEvent, GTIDEvent, AnonymousGTIDEvent, GTIDTaggedEvent, RotateEvent, HeartbeatEvent, HeartbeatV2Event,
 		IncidentEvent, ExecuteLoadQueryEvent, StopEvent, IntvarEvent, RandEvent, UserVarEvent, RowsQueryEvent, PreviousGTIDsEvent,
-		TransactionContextEvent, ViewChangeEvent, XAPrepareEvent, IgnorableEvent:
+		TransactionContextEvent, ViewChangeEvent, XAPrepareEvent, IgnorableEvent, BeginLoadQueryEvent, AppendBlockEvent, DeleteFileEvent:
 	default:
 		if e.Flags&flagIgnorable == 0 {
 			return cdc.Errorf(CodeEvent, cdc.TableID{}, "event of type %d before position %d", e.Type, e.End)
@@ -257,12 +260,21 @@ func (d *Decoder) dispatch(e *Event, body []byte) error {
 	}
 	e.Body = body
 	if err := e.parse(); err != nil {
-		if e.Type == ExecuteLoadQueryEvent {
-			return cdc.Errorf(CodeEvent, cdc.TableID{}, "before position %d: %w", e.End, err)
-		}
 		return d.bad(e, err)
 	}
 	return d.h.Event(e)
+}
+
+// Hold says that table maps and rows events are not decoded from now on, but handed to Handler.Event as they are, with their Body,
+// for Apply.
+func (d *Decoder) Hold(on bool) { d.hold = on }
+
+// Apply decodes a table map or rows event that was held, of this decoder or another one. Only Type, End and Body are looked at.
+func (d *Decoder) Apply(e *Event) error {
+	if e.Type == TableMapEvent {
+		return d.tableMap(e, e.Body)
+	}
+	return d.rows(e, e.Body)
 }
 
 // format reads a format description: version 2, server version 50, time 4, header length 1, lengths of the other

@@ -2,7 +2,6 @@ package binlog
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
@@ -16,10 +15,13 @@ const (
 	StopEvent               EventType = 3
 	RotateEvent             EventType = 4
 	IntvarEvent             EventType = 5
+	AppendBlockEvent        EventType = 9
+	DeleteFileEvent         EventType = 11
 	RandEvent               EventType = 13
 	UserVarEvent            EventType = 14
 	FormatDescriptionEvent  EventType = 15
 	XidEvent                EventType = 16
+	BeginLoadQueryEvent     EventType = 17
 	ExecuteLoadQueryEvent   EventType = 18
 	TableMapEvent           EventType = 19 // table
 	WriteRowsV1             EventType = 23 // rows
@@ -71,7 +73,7 @@ type Event struct {
 	Body []byte // what follows the header, without the checksum
 
 	GTID  GTID  // GTIDEvent, GTIDTaggedEvent; AnonymousGTIDEvent has only the times
-	Query Query // QueryEvent
+	Query Query // QueryEvent, ExecuteLoadQueryEvent
 
 	// RotateEvent: the next file and position. Heartbeats: where the log stands.
 	File     []byte
@@ -108,7 +110,9 @@ func (e *Event) parse() error {
 	e.Table, e.RowFlags = cdc.TableID{}, 0
 	switch e.Type {
 	case QueryEvent:
-		return e.Query.parse(b)
+		return e.Query.parse(b, 0)
+	case ExecuteLoadQueryEvent:
+		return e.Query.parse(b, loadHeader)
 	case GTIDEvent, AnonymousGTIDEvent:
 		return e.GTID.parse(b)
 	case GTIDTaggedEvent:
@@ -132,8 +136,6 @@ func (e *Event) parse() error {
 			return errShortEvent
 		}
 		e.Incident = binary.LittleEndian.Uint16(b)
-	case ExecuteLoadQueryEvent:
-		return fmt.Errorf("LOAD DATA was logged as a statement")
 	}
 	return nil
 }

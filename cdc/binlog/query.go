@@ -23,15 +23,19 @@ const (
 	ModeStrict             = 0x200000 | 0x400000 // STRICT_TRANS_TABLES, STRICT_ALL_TABLES: either is enough
 )
 
-// parse reads thread 4, execution time 4, length of the database 1, error 2, length of the status variables 2, the
+// loadHeader is what LOAD DATA has in addition: the number of the file, where its name begins and ends in the statement, and what is done
+// with duplicates.
+const loadHeader = 4 + 4 + 4 + 1
+
+// parse reads thread 4, execution time 4, length of the database 1, error 2, length of the status variables 2, so many bytes more, the
 // variables, the database, a zero byte, the statement.
-func (q *Query) parse(b []byte) error {
-	if len(b) < 13 {
+func (q *Query) parse(b []byte, more int) error {
+	if len(b) < 13+more {
 		return errShortEvent
 	}
 	*q = Query{ThreadID: binary.LittleEndian.Uint32(b), ErrorCode: binary.LittleEndian.Uint16(b[9:])}
 	db, vars := int(b[8]), int(binary.LittleEndian.Uint16(b[11:]))
-	b = b[13:]
+	b = b[13+more:]
 	if len(b) < vars+db+1 {
 		return errShortEvent
 	}

@@ -149,7 +149,7 @@ func (c *column) resolve(opts *TableOptions) (cdc.Type, *cdc.Error) {
 		if c.cs = lookupCharset(src.Charset); c.cs == nil {
 			return refuse("character set %q is not supported", src.Charset)
 		}
-		if src.Key > 0 && c.cs.ambiguous {
+		if src.Key > 0 && !c.cs.oneToOne() {
 			return refuse("as a key, its character set %s has several bytes for one character", src.Charset)
 		}
 	}

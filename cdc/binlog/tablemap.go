@@ -3,6 +3,8 @@ package binlog
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
 // Type codes of columns in table maps and in the binary protocol.
@@ -314,4 +316,19 @@ func (m *tableMap) primaryKey(v []byte, prefixes bool) error {
 	}
 	m.keyKnown = true
 	return nil
+}
+
+// EventTable returns the number that a table map or rows event has for its table, and of a table map the table.
+func EventTable(e *Event) (id uint64, table cdc.TableID, isMap bool) {
+	if e.Type != TableMapEvent {
+		if len(e.Body) < 6 {
+			return 0, table, false
+		}
+		return littleEndian(e.Body[:6]), table, false
+	}
+	id, db, name, _, err := tableMapName(e.Body)
+	if err != nil {
+		return 0, table, false
+	}
+	return id, cdc.TableID{Database: string(db), Name: string(name)}, true
 }

@@ -39,6 +39,8 @@ type Config struct {
 	KeySeed  uint64
 	Logger   *slog.Logger
 	Observer Observer
+
+	xaMemory int // bytes of rows that are held for XA transactions; less in tests
 }
 
 // LoadConfig says how initial loads read.
@@ -84,6 +86,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Heartbeat < 100*time.Millisecond || c.Heartbeat > time.Hour {
 		return c, configError("heartbeat %s: expected 100ms to 1h", c.Heartbeat)
+	}
+	if c.xaMemory == 0 {
+		c.xaMemory = 64 << 20
 	}
 	if c.Load.ChunkRows == 0 {
 		c.Load.ChunkRows = 25000

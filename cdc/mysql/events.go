@@ -123,15 +123,17 @@ func (f *follower) drop(t *followed) {
 
 // Event takes the events without rows (binlog.Handler).
 func (f *follower) Event(e *binlog.Event) error {
-	if e.Flags&binlog.FlagArtificial == 0 && e.Type != binlog.HeartbeatEvent && e.Type != binlog.HeartbeatV2Event && e.Type != binlog.RotateEvent && !e.Nested {
+	if e.Flags&binlog.FlagArtificial == 0 && e.Type != binlog.HeartbeatEvent && e.Type != binlog.HeartbeatV2Event && e.Type != binlog.RotateEvent {
 		f.at.advance(e.End)
 	}
 	switch e.Type {
+	case binlog.TableMapEvent:
+		f.hold(e)
 	case binlog.GTIDEvent, binlog.GTIDTaggedEvent, binlog.AnonymousGTIDEvent:
 		return f.beginTxn(e)
 	case binlog.XidEvent:
 		return f.endTxn(e)
-	case binlog.QueryEvent:
+	case binlog.QueryEvent, binlog.ExecuteLoadQueryEvent:
 		return f.query(e)
 	case binlog.XAPrepareEvent:
 		return f.xaPrepare(e)
@@ -145,7 +147,12 @@ func (f *follower) Event(e *binlog.Event) error {
 		}
 	case binlog.IncidentEvent:
 		return &cdc.Error{Code: codeLogFormat, Msg: fmt.Sprintf("the server says that its log lost events (incident %d after %s)", e.Incident, f.label())}
-	case binlog.WriteRowsV1, binlog.UpdateRowsV1, binlog.DeleteRowsV1, binlog.WriteRowsV2, binlog.UpdateRowsV2, binlog.DeleteRowsV2:
+	case binlog.WriteRowsV1, binlog.UpdateRowsV1, binlog.DeleteRowsV1, binlog.WriteRowsV2, binlog.UpdateRowsV2, binlog.DeleteRowsV2,
+		binlog.PartialUpdateRowsEvent:
+		if f.xa.open != nil {
+			f.hold(e)
+			return nil
+		}
 		f.s.foreignKeys(e.Table, e.RowFlags)
 	}
 	return nil

@@ -318,7 +318,7 @@ func TestPauses(t *testing.T) {
 		{"drop key", []string{"ALTER TABLE d.t DROP PRIMARY KEY"}, "MYSQL_DDL"},
 		{"expression default", []string{"ALTER TABLE d.t ADD COLUMN u DATETIME DEFAULT CURRENT_TIMESTAMP"}, "MYSQL_DDL"},
 		{"generated", []string{"ALTER TABLE d.t ADD COLUMN g INT AS (id + 1)"}, "MYSQL_DDL"},
-		{"xa", []string{"XA START 'x'", "INSERT INTO d.t (id) VALUES (99)", "XA END 'x'", "XA PREPARE 'x'", "XA COMMIT 'x'"}, "MYSQL_XA"},
+
 		{"multi-table", []string{"SET SESSION binlog_row_image = MINIMAL", "UPDATE d.t, d.o SET d.t.v = 'x', d.o.id = 7 WHERE d.t.id = 1 AND d.o.id = 1",
 			"SET SESSION binlog_row_image = FULL", "DELETE FROM d.o WHERE id = 7", "INSERT INTO d.o VALUES (7)"}, "ROW_IMAGE"},
 	} {

@@ -61,6 +61,7 @@ type follower struct {
 	idle          logPos // of the last heartbeat while verify is set
 
 	txn    txnState
+	xa     xaState
 	seq    uint64
 	due    uint64 // the checkpoint whose barrier is wanted; 0: none
 	commit int64  // source's commit time of the last transaction, for Boundary
@@ -280,6 +281,9 @@ func (f *follower) midway(err error) error {
 // rewind forgets an incomplete transaction of which nothing was used.
 func (f *follower) rewind() {
 	f.txn = txnState{}
+	if b := f.xaEnd(); b != nil {
+		f.discard(b)
+	}
 	f.dec.Reset()
 }
 
@@ -308,6 +312,7 @@ func (f *follower) request() dumpRequest {
 func (f *follower) connected(st *started) {
 	if st.server != f.server {
 		f.at = logPos{} // other files
+		f.xa.otherFiles()
 	}
 	f.server = st.server
 	f.verify, f.fresh, f.idle = st.verify, false, logPos{}

@@ -1,11 +1,9 @@
 package mysql
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
-	"github.com/cdc2lake/cdc2lake/cdc"
 	"github.com/cdc2lake/cdc2lake/cdc/binlog"
 	"github.com/cdc2lake/cdc2lake/internal/testenv"
 )
@@ -53,36 +51,6 @@ func TestSilentHistory(t *testing.T) {
 		f.verify = false
 		must(t, beat("binlog.000002", 900))
 	}
-}
-
-// TestXA: one phase is a transaction as any other; two phases stop the tables that they change, and no others.
-func TestXA(t *testing.T) {
-	db := testenv.NeedMySQL(t)
-	noLeaks(t)
-	ctx := timeout(t, time.Minute)
-	db.Exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE o (id INT PRIMARY KEY)", "CREATE DATABASE IF NOT EXISTS other_xa", "CREATE TABLE IF NOT EXISTS other_xa.t (id INT PRIMARY KEY)")
-	src := newSource(t, config(db.MySQLServer, db.Name))
-	p, _ := startAll(t, src, false)
-	tt, o := cdc.TableID{Database: db.Name, Name: "t"}, cdc.TableID{Database: db.Name, Name: "o"}
-	for i, compression := range []string{"OFF", "ON"} {
-		x := fmt.Sprintf("'%s%d'", db.Name, i)
-		db.Exec("SET SESSION binlog_transaction_compression = "+compression,
-			"XA START "+x, fmt.Sprintf("INSERT INTO t VALUES (%d, 1), (%d, 1)", 10*i, 10*i+1), fmt.Sprintf("INSERT INTO o VALUES (%d)", i), "XA END "+x, "XA COMMIT "+x+" ONE PHASE",
-			"XA START "+x, "INSERT INTO t VALUES (99, 1)", "XA END "+x, "XA ROLLBACK "+x,
-			fmt.Sprintf("UPDATE t SET v = 2 WHERE id = %d", 10*i),
-			// Two phases of a table that is not selected.
-			"XA START "+x, fmt.Sprintf("INSERT INTO other_xa.t VALUES (%d)", i), "XA END "+x, "XA PREPARE "+x, "XA COMMIT "+x)
-		p.catchUp(ctx)
-		p.sink.equal(db.MySQLServer, tt)
-		p.sink.equal(db.MySQLServer, o)
-	}
-	x := "'" + db.Name + "'"
-	db.Exec("XA START "+x, "INSERT INTO t VALUES (50, 1)", "XA END "+x, "XA PREPARE "+x, "XA ROLLBACK "+x, "INSERT INTO o VALUES (7)", "DROP DATABASE other_xa")
-	p.catchUp(ctx)
-	p.sink.equal(db.MySQLServer, o)
-	wantCode(t, p.sink.tables[tt].paused, codeXA, "XA")
-	p.stop()
-	_ = src.Close()
 }
 
 // TestVerifiedLate: another server may have our last transaction behind others that we lack, even right behind a run that

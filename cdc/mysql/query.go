@@ -2,6 +2,8 @@ package mysql
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -34,12 +36,13 @@ func (f *follower) query(e *binlog.Event) error {
 	words := firstWords(text)
 	switch {
 	case strings.HasPrefix(words, "XA START"), strings.HasPrefix(words, "XA BEGIN"):
-		f.txn.block, f.txn.xa = true, true
+		f.txn.xa = xaName(text)
+		f.xaStart()
 		return nil
 	case strings.HasPrefix(words, "XA END"), strings.HasPrefix(words, "SAVEPOINT"), strings.HasPrefix(words, "RELEASE SAVEPOINT"):
 		return nil
-	case strings.HasPrefix(words, "XA "): // COMMIT and ROLLBACK of a prepared branch
-		return f.endTxn(e)
+	case strings.HasPrefix(words, "XA COMMIT"), strings.HasPrefix(words, "XA ROLLBACK"):
+		return f.xaDecided(e, xaName(text), strings.HasPrefix(words, "XA COMMIT"))
 	case strings.HasPrefix(words, "ROLLBACK TO"):
 		// Logged only if a table without transactions kept its rows: what is taken back cannot be told apart.
 		return f.pauseTouched("ROLLBACK TO SAVEPOINT took back a part of a transaction that also changed tables without transactions")
@@ -66,28 +69,13 @@ func (f *follower) pauseTouched(why string) error {
 	for _, t := range f.dec.Touched() {
 		ids = append(ids, t.Schema().Table)
 	}
+	if b := f.xa.open; b != nil {
+		ids = slices.AppendSeq(ids, maps.Keys(b.changed))
+	}
 	for _, id := range ids {
 		if err := f.pause(id, cdc.Errorf(codeRollback, id, "%s, after %s", why, f.label())); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// xaPrepare ends the first half of an XA transaction; its rows would have to wait for the second. The event starts with a
-// byte that says whether it is instead the end of XA COMMIT … ONE PHASE, which is a transaction as any other.
-func (f *follower) xaPrepare(e *binlog.Event) error {
-	if len(e.Body) > 0 && e.Body[0] == 1 {
-		return f.endTxn(e)
-	}
-	var ids []cdc.TableID
-	for _, t := range f.dec.Touched() {
-		ids = append(ids, t.Schema().Table)
-	}
-	for _, id := range ids {
-		if err := f.pause(id, cdc.Errorf(codeXA, id, "the XA transaction %s changed it", f.txn.id)); err != nil {
-			return err
-		}
-	}
-	return f.endTxn(e)
 }

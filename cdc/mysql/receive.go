@@ -22,6 +22,7 @@ const (
 	// waits in memory (DESIGN 3: queues are bounded back to the socket).
 	receiveBlocks = 4
 
+	dumpNonBlock    = 1 << 0 // BINLOG_DUMP_NON_BLOCK: the end of the log ends the stream
 	dumpHeartbeatV2 = 1 << 1 // USE_HEARTBEAT_EVENT_V2
 	dumpThroughGTID = 1 << 2 // BINLOG_THROUGH_GTID
 )

@@ -20,7 +20,7 @@ type txnState struct {
 	micros  int64  // commit time on the server that we read from
 	origin  int64  // commit time on the first server
 	skipAll bool   // it was delivered before
-	xa      bool
+	xa      string // the name of its XA branch
 }
 
 // beginTxn starts a transaction, and decides which tables it concerns.

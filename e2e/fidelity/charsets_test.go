@@ -46,12 +46,6 @@ func charsetCases(ctx context.Context, m *testenv.MySQLServer, filter *regexp.Re
 				"DELETE FROM t WHERE id % 3 = 1",
 				"INSERT INTO t VALUES (0, '', '', '', '', '')",
 			}, split: 1}
-		switch cs {
-		case "big5", "eucjpms", "gb18030", "ujis":
-			c.expect = []expectation{{codes: []string{"UNSUPPORTED_TYPE"}}}
-		case "tis620":
-			c.expect = []expectation{{ways: []string{"log", "split"}, codes: []string{"INVALID_TEXT"}}}
-		}
 		if filter.MatchString(c.name) {
 			out = append(out, c)
 		}

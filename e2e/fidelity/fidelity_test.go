@@ -100,25 +100,13 @@ func TestFidelity(t *testing.T) {
 	}
 }
 
-// assign numbers the batches, and spreads what is refused over them. Cases in which tables go have batches of their own: if the
-// sink refuses one table after another has gone, the service ends (INTERNAL: a meta of an unknown table).
+// assign numbers the batches, and spreads what is refused over them.
 func assign(cases []*fcase, size int) int {
-	var gone, rest []*fcase
-	for _, c := range cases {
-		if codes, _ := c.refusals("log", 2); contains(codes, "TABLE_GONE") {
-			gone = append(gone, c)
-		} else {
-			rest = append(rest, c)
-		}
-	}
-	n := (len(rest) + size - 1) / size
-	for i, c := range rest {
+	n := (len(cases) + size - 1) / size
+	for i, c := range cases {
 		c.batch = i % n
 	}
-	for i, c := range gone {
-		c.batch = n + i/size
-	}
-	return n + (len(gone)+size-1)/size
+	return n
 }
 
 // batch runs some cases through a pipeline for each format. The sentinel's table has n rows.

@@ -45,6 +45,15 @@ func build(t *testing.T) string {
 func newLake(t *testing.T, bin string, m *testenv.MySQLServer, batch, format int) *lake {
 	t.Helper()
 	l := &lake{t: t, bin: bin, dir: t.TempDir(), batch: batch, format: format}
+	include := fmt.Sprintf(`"load%d_*.*", "log%d_*.*", "split%d_*.*", "sentinel.*"`, batch, batch, batch)
+	l.configure(m, include, "", 200, "1s", 1)
+	return l
+}
+
+// configure writes the configuration and opens the log.
+func (l *lake) configure(m *testenv.MySQLServer, include, rules string, chunk int, interval string, parallelism int) {
+	t := l.t
+	t.Helper()
 	listen, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -53,18 +62,19 @@ func newLake(t *testing.T, bin string, m *testenv.MySQLServer, batch, format int
 	listen.Close() //nolint:errcheck // only its number is wanted
 	cfg := fmt.Sprintf(`version: 1
 pipeline: fidelity%d
-mysql: {host: %s, port: %d, user: %s, password: %s, load: {readers: 2, chunk_rows: 200}}
+mysql: {host: %s, port: %d, user: %s, password: %s, load: {readers: 2, chunk_rows: %d}}
 tables:
-  include: ["load%d_*.*", "log%d_*.*", "split%d_*.*", "sentinel.*"]
+  include: [%s]
+  rules: [%s]
 iceberg:
   warehouse: "file://%s/warehouse"
   format_version: %d
   catalog: {type: sqlite, uri: "%s/catalog.db"}
-checkpoints: {interval: 1s}
+checkpoints: {interval: %s}
 state: {dir: "%s/state"}
-runtime: {parallelism: 1, memory: 512MiB}
+runtime: {parallelism: %d, memory: 512MiB}
 http: {listen: "127.0.0.1:%d"}
-`, format, m.Host(), m.Port(), testenv.CDCUser, testenv.CDCPassword, batch, batch, batch, l.dir, format, l.dir, l.dir, l.port)
+`, l.format, m.Host(), m.Port(), testenv.CDCUser, testenv.CDCPassword, chunk, include, rules, l.dir, l.format, l.dir, interval, l.dir, parallelism, l.port)
 	if err := os.WriteFile(filepath.Join(l.dir, "pipeline.yaml"), []byte(cfg), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +82,6 @@ http: {listen: "127.0.0.1:%d"}
 		t.Fatal(err)
 	}
 	t.Cleanup(l.end)
-	return l
 }
 
 func (l *lake) start() {

@@ -172,7 +172,6 @@ UPDATE t SET a = a + 1;
 
 -- case: xa_rollback_over_load
 -- about: prepared before the load, taken back after it
--- expect: log refused MYSQL_XA
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 XA START '{db}1';
@@ -185,7 +184,6 @@ INSERT INTO t VALUES (3, 3);
 
 -- case: xa_left
 -- about: prepared and never ended
--- expect: log,split refused MYSQL_XA
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 -- then
@@ -196,7 +194,6 @@ XA PREPARE '{db}1';
 
 -- case: xa_two
 -- about: two XA transactions, prepared one after the other and ended in the other order
--- expect: log,split refused MYSQL_XA
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2), (3, 3);
 -- then

@@ -1,6 +1,5 @@
 -- case: xa_commit
 -- about: an XA transaction in two phases
--- expect: log,split refused MYSQL_XA
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 -- then
@@ -25,7 +24,6 @@ INSERT INTO t VALUES (3, 3);
 
 -- case: xa_rollback
 -- about: an XA transaction that is prepared and taken back
--- expect: log,split refused MYSQL_XA
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 -- then
@@ -39,8 +37,6 @@ INSERT INTO t VALUES (3, 3);
 
 -- case: xa_over_load
 -- about: prepared before the load, committed after it
--- wrong: an XA transaction that is prepared before the load and committed after it is lost
--- expect: log refused MYSQL_XA
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 XA START '{db}1';
@@ -51,6 +47,38 @@ XA PREPARE '{db}1';
 -- then
 XA COMMIT '{db}1';
 INSERT INTO t VALUES (3, 3);
+
+-- case: xa_interleaved
+-- about: branches that overlap, with compressed ones among them, and other transactions between their halves
+CREATE TABLE t (id INT PRIMARY KEY, a INT, v VARCHAR(100));
+CREATE TABLE u (id INT PRIMARY KEY);
+INSERT INTO t VALUES (1, 1, 'x'), (2, 2, 'y'), (3, 3, 'z');
+-- then
+SET SESSION transaction_isolation = 'READ-COMMITTED';
+XA START '{db}1';
+UPDATE t SET a = 10 WHERE id = 1;
+XA END '{db}1';
+XA PREPARE '{db}1';
+-- session
+SET SESSION binlog_transaction_compression = ON, SESSION transaction_isolation = 'READ-COMMITTED';
+XA START '{db}2', 'branch', 99;
+UPDATE t SET v = REPEAT('long', 20) WHERE id = 2;
+INSERT INTO u VALUES (1), (2);
+XA END '{db}2', 'branch', 99;
+XA PREPARE '{db}2', 'branch', 99;
+-- session
+SET SESSION transaction_isolation = 'READ-COMMITTED';
+INSERT INTO t VALUES (4, 4, 'w');
+XA START '{db}3';
+DELETE FROM t WHERE id = 3;
+XA END '{db}3';
+XA PREPARE '{db}3';
+-- session
+XA COMMIT '{db}2', 'branch', 99;
+INSERT INTO t VALUES (5, 5, 'v');
+XA ROLLBACK '{db}3';
+XA COMMIT '{db}1';
+UPDATE t SET a = a + 1;
 
 -- case: savepoint
 -- about: what is taken back to a savepoint never was
@@ -143,13 +171,16 @@ LOAD DATA INFILE '{tmp}/{db}.txt' IGNORE INTO TABLE t CHARACTER SET utf8mb4 (@i,
 -- case: load_data_{f}
 -- about: LOAD DATA in a session of another format
 -- for: f = STATEMENT | MIXED
--- stops: BINLOG_EVENT
+-- may: log,split refused MYSQL_STATEMENT_FORMAT
 CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(50));
+CREATE TABLE u (id INT PRIMARY KEY, v VARCHAR(50));
 INSERT INTO t VALUES (1, 'x'), (2, 'y');
 -- then
 SELECT * FROM t INTO OUTFILE '{tmp}/{db}.txt';
 SET SESSION binlog_format = {f};
 LOAD DATA INFILE '{tmp}/{db}.txt' INTO TABLE t (@i, v) SET id = @i + 10;
+SET SESSION binlog_format = ROW;
+INSERT INTO u VALUES (1, 'x');
 
 -- case: statement_{s}
 -- about: changes that are logged as statements
