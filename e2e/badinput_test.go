@@ -323,6 +323,28 @@ func TestDestinations(t *testing.T) {
 	}
 }
 
+// TestChangedOptions: a table whose columns would become others pauses, and is reloaded as the options now say.
+func TestChangedOptions(t *testing.T) {
+	needServers(t)
+	tr := sharedTrial(t, settings{file: true, rules: `{match: "*.choices", columns: {boolean: []}}`})
+	tr.sql("CREATE TABLE choices (id INT PRIMARY KEY, f TINYINT(1), t TIME, d DATE NOT NULL DEFAULT '2020-01-01')", "INSERT INTO choices (id, f, t) VALUES (1, 1, '10:00:00'), (2, 0, NULL)")
+	tr.well("a", "b", "choices")
+	tr.stops()
+	for _, columns := range []string{`{boolean: [f], microseconds: [t]}, metadata: [op], zero_dates: "null"`, "{exclude: [t]}"} {
+		tr.set.rules = `{match: "*.choices", columns: ` + columns + `}`
+		tr.configure()
+		tr.start()
+		tr.shows("choices", "paused", "COLUMN_OPTION")
+		tr.sql("INSERT INTO choices (f, t, id) SELECT 1, '-20:00:00', MAX(id) + 1 FROM choices")
+		tr.equal(tr.mysql, soon, "a", "b")
+		if out, code := tr.tell("reload", tr.db+".choices", "--no-wait"); code != 0 {
+			t.Errorf("reload: %d: %s", code, out)
+		}
+		tr.shows("choices", "live", "")
+		tr.stops()
+	}
+}
+
 // TestStorageRefuses: wrong credentials and a bucket that does not exist end the service with what to correct.
 func TestStorageRefuses(t *testing.T) {
 	needServers(t)

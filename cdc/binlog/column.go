@@ -19,7 +19,8 @@ type column struct {
 	typ      cdc.Type
 	cs       *charset // text families
 	nullable bool     // in the destination
-	zeroNull bool     // dates that are no calendar dates become NULL
+	choice   choice
+	zeroNull bool // dates that are no calendar dates become NULL
 	hash     bool
 	hashKind cdc.Type // what the type would be without hashing
 	salt     string

@@ -289,10 +289,11 @@ func (o *op) rare(v *cdc.Vec, r int, raw []byte) error {
 		}
 		return nil
 	case opTime:
-		var err error
-		if v.Data, err = logTime(v.Data, raw, o.c.src.FSP); err != nil {
+		t, err := logTime(raw)
+		if err != nil {
 			return err
 		}
+		v.Data = t.append(v.Data, o.c.src.FSP)
 		return end(v, r)
 	case opYear:
 		v.I32[r] = 0
@@ -322,6 +323,8 @@ func (o *op) rare(v *cdc.Vec, r int, raw []byte) error {
 			return err
 		}
 		return end(v, r)
+	case opBoolean, opMicros, opRowMicros, opWKB:
+		return o.chosen(v, r, raw)
 	case opHashInt:
 		u := littleEndian(raw)
 		if bits := 8 * len(raw); !o.unsigned {
@@ -354,10 +357,11 @@ func (o *op) printed(v *cdc.Vec, r int, raw []byte) error {
 		}
 		return err
 	case opRowTime:
-		var err error
-		if v.Data, err = rowTime(v.Data, raw, o.c.src.FSP); err != nil {
+		t, err := rowTime(raw)
+		if err != nil {
 			return err
 		}
+		v.Data = t.append(v.Data, o.c.src.FSP)
 		return end(v, r)
 	default:
 		panic("binlog: operation without a decoder")

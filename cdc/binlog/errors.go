@@ -25,7 +25,7 @@ var (
 	CodeText = cdc.NewCode("INVALID_TEXT", cdc.TablePaused, "a text contains bytes that its character set does not define",
 		"correct the rows in MySQL, or leave the column out with columns.exclude, then reload the table")
 	CodeColumnOption = cdc.NewCode("COLUMN_OPTION", cdc.TablePaused, "a column option does not fit the table",
-		"correct columns.exclude, columns.hash or the metadata columns of the table")
+		"correct the columns section or the metadata columns of the table's rule; after a change of them, reload the table")
 )
 
 // Causes that value decoders return; the row loop adds table, column and code.

@@ -294,11 +294,11 @@ func (p *jsonPrinter) temporal(typ byte, v int64) bool {
 	h, m, s := v>>12&31, v>>6&63, v&63
 	p.dst = append(p.dst, '"')
 	if typ == typeTime {
-		var err error
-		if p.dst, err = appendTime(p.dst, negative, v>>12&1023, m, s, micros, 6); err != nil {
+		t := clock{negative, v >> 12 & 1023, m, s, micros}
+		if t.check() != nil {
 			return false
 		}
-		p.dst = append(p.dst, '"')
+		p.dst = append(t.append(p.dst, 6), '"')
 		return true
 	}
 	ymd := v >> 17

@@ -24,6 +24,9 @@ type TableOptions struct {
 	// The value is the UTF-8 text, the bytes of a binary column, or an integer in decimal digits.
 	Hash []string
 	Salt string
+	// Boolean names TINYINT columns that become booleans, Microseconds TIME columns that become longs, and WKB geometric
+	// columns whose reference system is left out. "*" stands for all TINYINT(1), TIME or geometric columns outside the key.
+	Boolean, Microseconds, WKB []string
 	// Names of columns that are added; empty for none. Op is a string: "c" (insert), "u" (update), "d" (a delete; such
 	// rows are seen only by consumers of batches), "r" (initial load). TS is a timestamptz, the source's commit time, or for
 	// "r" the time of the read. Pos is a string, the position in the log as people write it.
@@ -37,6 +40,9 @@ const (
 	DefaultMetaTS  = "_cdc_ts"
 	DefaultMetaPos = "_cdc_pos"
 )
+
+// everything in a list of columns stands for all that it can mean.
+const everything = "*"
 
 // contains reports whether the list names the column; MySQL's column names are case-insensitive.
 func contains(list []string, name string) bool {

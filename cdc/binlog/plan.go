@@ -41,6 +41,9 @@ const (
 	opSet
 	opJSON
 	opGeometry
+	opBoolean
+	opMicros
+	opWKB
 	opHashInt
 	opSkip // left out
 
@@ -52,6 +55,7 @@ const (
 	opRowDate
 	opRowDatetime // also TIMESTAMP
 	opRowTime
+	opRowMicros
 )
 
 // op is how one column's value comes from an image into the batch. Hot fields only; the rest is in column.
@@ -253,6 +257,8 @@ func (o *op) bind(m *mapColumn, signs bool) error {
 		}
 	}
 	switch {
+	case c.choice != choiceUsual:
+		_, o.code, _ = c.chosen()
 	case c.hash && c.fam.integer():
 		o.code, o.unsigned = opHashInt, c.src.Unsigned
 	case c.hash:

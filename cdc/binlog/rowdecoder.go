@@ -90,6 +90,8 @@ func rowCode(c *column) (code opcode, f form, size int32) {
 		code = opCopy
 	}
 	switch {
+	case c.choice != choiceUsual:
+		_, _, code = c.chosen()
 	case c.hash && c.fam.integer():
 		code = opHashInt
 	case c.hash:

@@ -17,9 +17,9 @@ func NewSchema(t SourceTable, opts TableOptions) (*cdc.Schema, *cdc.Error) {
 // compile makes the schema and, per column of the table, the plan that both decoders share.
 func compile(t *SourceTable, opts *TableOptions) (*cdc.Schema, []column, *cdc.Error) {
 	s := &cdc.Schema{Table: t.Table, Version: 1}
-	for _, list := range [][]string{opts.Exclude, opts.Hash} {
+	for _, list := range [][]string{opts.Exclude, opts.Hash, opts.Boolean, opts.Microseconds, opts.WKB} {
 		for _, name := range list {
-			if t.find(name) < 0 {
+			if t.find(name) < 0 && name != everything {
 				return nil, nil, cdc.Errorf(CodeColumnOption, t.Table, "there is no column %s", name)
 			}
 		}
@@ -114,15 +114,20 @@ func recompile(s *cdc.Schema, opts *TableOptions) (*SourceTable, []column, *cdc.
 		return nil, nil, err
 	}
 	if want.Table != s.Table || len(want.Columns) != len(s.Columns) || len(want.Key) != len(s.Key) {
-		return nil, nil, cdc.Errorf(cdc.CodeInternal, s.Table, "its schema was not made with these options")
+		return nil, nil, changedOptions(s.Table, "the number of its columns is another")
 	}
 	for i := range want.Columns {
 		a, b := &want.Columns[i], &s.Columns[i]
 		if a.Name != b.Name || a.Type != b.Type || a.Nullable != b.Nullable || a.Key != b.Key || a.Meta != b.Meta {
-			return nil, nil, cdc.Errorf(cdc.CodeInternal, s.Table, "column %s of its schema was not made with these options", b.Name)
+			return nil, nil, changedOptions(s.Table, fmt.Sprintf("column %s was %s, and would become %s %s", b.Name, b.Type, a.Name, a.Type))
 		}
 	}
 	return &src, cols, nil
+}
+
+func changedOptions(t cdc.TableID, what string) *cdc.Error {
+	return &cdc.Error{Code: CodeColumnOption, Table: t, Msg: "the options for its columns are not those that it was loaded with: " + what,
+		Fix: "reload the table, or set the options back"}
 }
 
 func (t *SourceTable) find(name string) int {
@@ -182,6 +187,12 @@ func (c *column) resolve(opts *TableOptions) (cdc.Type, *cdc.Error) {
 		}
 		c.hashKind = typ
 		typ = cdc.Type{Kind: cdc.KindString}
+	}
+	if err := c.choose(opts); err != nil {
+		return cdc.Type{}, err
+	}
+	if c.choice != choiceUsual {
+		typ, _, _ = c.chosen()
 	}
 	c.typ = typ
 	return typ, nil

@@ -103,33 +103,52 @@ func logTimestamp(x uint64, k int) (micros int64, ok bool) {
 	return s*1e6 + fraction, s != 0 && fraction <= 999999
 }
 
-// logTime prints a TIME2: 24 bits big endian, offset by 0x800000 (1 unused, 10 hour, 6 minute, 6 second), and the
-// fraction; integer and fraction together are one two's complement number.
-func logTime(dst, raw []byte, fsp int) ([]byte, error) {
-	k := uint(len(raw) - 3)
-	v := int64(bigEndian(raw)) - 0x800000<<(8*k)
-	negative := v < 0
-	if negative {
-		v = -v
-	}
-	fraction := v & (1<<(8*k) - 1) * fractionScale[k]
-	v >>= 8 * k
-	return appendTime(dst, negative, v>>12&1023, v>>6&63, v&63, fraction, fsp)
+// clock is a TIME.
+type clock struct {
+	negative        bool
+	h, m, s, micros int64
 }
 
-// appendTime prints a TIME as MySQL does.
-func appendTime(dst []byte, negative bool, h, m, s, micros int64, fsp int) ([]byte, error) {
-	if h > 838 || m > 59 || s > 59 || micros > 999999 {
-		return dst, errTime
+func (t clock) check() error {
+	if t.h > 838 || t.m > 59 || t.s > 59 || t.micros > 999999 {
+		return errTime
 	}
-	if negative {
+	return nil
+}
+
+// total returns the time in microseconds.
+func (t clock) total() int64 {
+	n := (t.h*3600+t.m*60+t.s)*1e6 + t.micros
+	if t.negative {
+		return -n
+	}
+	return n
+}
+
+// append prints the time as MySQL does.
+func (t clock) append(dst []byte, fsp int) []byte {
+	if t.negative {
 		dst = append(dst, '-')
 	}
-	if h >= 100 {
-		dst = append(dst, byte('0'+h/100))
+	if t.h >= 100 {
+		dst = append(dst, byte('0'+t.h/100))
 	}
-	dst = append2(append(append2(append(append2(dst, h%100), ':'), m), ':'), s)
-	return appendFraction(dst, micros, fsp), nil
+	dst = append2(append(append2(append(append2(dst, t.h%100), ':'), t.m), ':'), t.s)
+	return appendFraction(dst, t.micros, fsp)
+}
+
+// logTime decodes a TIME2: 24 bits big endian, offset by 0x800000 (1 unused, 10 hour, 6 minute, 6 second), and the
+// fraction; integer and fraction together are one two's complement number.
+func logTime(raw []byte) (t clock, err error) {
+	k := uint(len(raw) - 3)
+	v := int64(bigEndian(raw)) - 0x800000<<(8*k)
+	if t.negative = v < 0; t.negative {
+		v = -v
+	}
+	t.micros = v & (1<<(8*k) - 1) * fractionScale[k]
+	v >>= 8 * k
+	t.h, t.m, t.s = v>>12&1023, v>>6&63, v&63
+	return t, t.check()
 }
 
 func append2(dst []byte, n int64) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
@@ -174,23 +193,18 @@ func rowDatetime(raw []byte) (days, micros int64, ok bool, err error) {
 	return days, (h*3600+mi*60+s)*1e6 + us, ok, nil
 }
 
-// rowTime prints the TIME of a binary-protocol row: nothing, 8 or 12 bytes: sign, days, hour, minute, second, microseconds.
-func rowTime(dst, raw []byte, fsp int) ([]byte, error) {
-	var negative bool
-	var days, h, m, s, us int64
+// rowTime decodes the TIME of a binary-protocol row: nothing, 8 or 12 bytes: sign, days, hour, minute, second, microseconds.
+func rowTime(raw []byte) (t clock, err error) {
 	switch len(raw) {
 	case 0:
 	case 12:
-		us = int64(binary.LittleEndian.Uint32(raw[8:]))
+		t.micros = int64(binary.LittleEndian.Uint32(raw[8:]))
 		fallthrough
 	case 8:
-		negative = raw[0] == 1
-		days, h, m, s = int64(binary.LittleEndian.Uint32(raw[1:])), int64(raw[5]), int64(raw[6]), int64(raw[7])
+		t.negative = raw[0] == 1
+		t.h, t.m, t.s = int64(binary.LittleEndian.Uint32(raw[1:]))*24+int64(raw[5]), int64(raw[6]), int64(raw[7])
 	default:
-		return dst, errTime
+		return t, errTime
 	}
-	if days > 34 {
-		return dst, errTime
-	}
-	return appendTime(dst, negative, days*24+h, m, s, us, fsp)
+	return t, t.check()
 }

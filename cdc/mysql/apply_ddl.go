@@ -56,7 +56,10 @@ func (f *follower) redefine(t *followed, x ddlEffect, sql string) error {
 			continue
 		}
 		if init, ok := x.initials[strings.ToLower(c.Name)]; ok && !init.null {
-			text := init.text
+			text, err := binlog.Initial(c.Type, &x.def.Columns[findColumn(x.def, c.Name)], init.text)
+			if err != nil {
+				return f.pause(t.id, cdc.Errorf(codeDDL, t.id, "after %q: column %s: %w", abbreviate(sql), c.Name, err))
+			}
 			c.Initial = &text
 		}
 	}

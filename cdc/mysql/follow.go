@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sort"
 	"time"
 
@@ -156,15 +157,22 @@ func (f *follower) begin(starts []cdc.Start) error {
 	}
 	f.ddl = newDDLReader(f.definition, func() []cdc.TableID { return f.names })
 	f.dec = binlog.NewDecoder(f, f.s.cfg.KeySeed)
-	for _, id := range f.names {
+	for _, id := range slices.Clone(f.names) { // a table that is paused is taken out
 		t := f.tables[id]
 		t.opts = f.s.cfg.TableOptions(id)
 		f.labels = f.labels || t.opts.MetaPos != ""
 		var err error
-		if t.table, err = f.dec.Register(t.schema, t.opts); err != nil {
+		if t.table, err = f.dec.Register(t.schema, t.opts); err == nil {
+			t.table.Skip = true // until its start is reached
+			continue
+		}
+		refused := cdc.AsError(err)
+		if refused == nil || refused.Code.Class != cdc.TablePaused {
 			return err
 		}
-		t.table.Skip = true // until its start is reached
+		if err := f.pause(id, refused); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -63,7 +63,8 @@ func decodeOptions(r *config.Rule, salt string) binlog.TableOptions {
 	if r == nil {
 		return binlog.TableOptions{}
 	}
-	o := binlog.TableOptions{Exclude: r.Columns.Exclude, Hash: r.Columns.Hash, Salt: salt, ZeroDates: binlog.ZeroDates(r.ZeroDates)}
+	o := binlog.TableOptions{Exclude: r.Columns.Exclude, Hash: r.Columns.Hash, Salt: salt,
+		Boolean: r.Columns.Boolean, Microseconds: r.Columns.Microseconds, WKB: r.Columns.WKB, ZeroDates: binlog.ZeroDates(r.ZeroDates)}
 	for _, m := range r.Metadata {
 		switch m {
 		case "op":

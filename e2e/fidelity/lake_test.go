@@ -46,7 +46,7 @@ func newLake(t *testing.T, bin string, m *testenv.MySQLServer, batch, format int
 	t.Helper()
 	l := &lake{t: t, bin: bin, dir: t.TempDir(), batch: batch, format: format}
 	include := fmt.Sprintf(`"load%d_*.*", "log%d_*.*", "split%d_*.*", "sentinel.*"`, batch, batch, batch)
-	l.configure(m, include, "", 200, "1s", 1)
+	l.configure(m, include, `{match: "*_choice_*.*", zero_dates: "null", columns: {boolean: ["*"], microseconds: ["*"], wkb: ["*"]}}`, 200, "1s", 1)
 	return l
 }
 

@@ -106,19 +106,27 @@ func tablesOf(conn *client.Conn, like string) (map[string][]*table, error) {
 			last = &table{db: f[0], name: f[1]}
 			out[f[0]] = append(out[f[0]], last)
 		}
-		last.columns = append(last.columns, newColumn(f[2], f[3], f[4], f[5], f[6]))
+		last.columns = append(last.columns, newColumn(f[2], f[3], f[4], f[5], f[6], strings.Contains(f[0], "_choice_")))
 	}
 	return out, nil
 }
 
 func quote(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
 
-// newColumn settles how a column is asked for.
-func newColumn(name, dataType, colType, comment, charset string) column {
+// newColumn settles how a column is asked for. chosen: as the rule for cases called choice_ says.
+func newColumn(name, dataType, colType, comment, charset string, chosen bool) column {
 	q := quote(name)
 	c := column{Name: name, dataType: dataType, colType: colType, comment: comment, expr: q}
 	tagged := func(tag string) func(string) (string, error) {
 		return func(s string) (string, error) { return tag + s, nil }
+	}
+	switch {
+	case chosen && colType == "tinyint(1)":
+		c.expr, c.text = q+"+0", tagged("B:")
+		return c
+	case chosen && dataType == "time":
+		c.expr, c.text = fmt.Sprintf("CAST(IF(LEFT(%s, 1) = '-', -1, 1) * (ABS(TIME_TO_SEC(%s)) * 1000000 + MICROSECOND(%s)) AS SIGNED)", q, q, q), tagged("i:")
+		return c
 	}
 	switch dataType {
 	case "tinyint", "smallint", "mediumint", "int", "bigint", "year":
@@ -184,6 +192,10 @@ func newColumn(name, dataType, colType, comment, charset string) column {
 	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection":
 		// WKB, longitude first; under a reference system EWKB.
 		wkb := "HEX(ST_AsBinary(" + q + ", 'axis-order=long-lat'))"
+		if chosen {
+			c.expr, c.text = "LOWER("+wkb+")", tagged("b:")
+			return c
+		}
 		c.expr = fmt.Sprintf("LOWER(IF(ST_SRID(%s) = 0, %s, CONCAT(LEFT(%s, 8), '20', HEX(REVERSE(UNHEX(LPAD(HEX(ST_SRID(%s)), 8, '0')))), SUBSTR(%s, 11))))", q, wkb, wkb, q, wkb)
 		c.text = tagged("b:")
 	case "vector": // what its text says, as the floats that it was printed from

@@ -87,6 +87,10 @@ type Rule struct {
 type Columns struct {
 	Exclude []string `yaml:"exclude"`
 	Hash    []string `yaml:"hash"`
+
+	Boolean      []string `yaml:"boolean"`
+	Microseconds []string `yaml:"microseconds"`
+	WKB          []string `yaml:"wkb"`
 }
 
 // Iceberg says where tables go.

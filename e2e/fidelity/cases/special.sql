@@ -244,3 +244,65 @@ INSERT INTO t VALUES (1, 1, 1, 1, 1, 1, 1, 1, 1, 1), (2, 2, 2, 2, 2, 2, 2, 2, 2,
 -- then
 UPDATE t SET `_pos` = 10, `a.b` = 20 WHERE id = 1;
 DELETE FROM t WHERE id = 2;
+
+-- case: choice_time
+-- about: TIME as microseconds
+CREATE TABLE t (id INT PRIMARY KEY, a TIME, b TIME(3) NOT NULL, c TIME(6) DEFAULT '-01:02:03.456789');
+INSERT INTO t VALUES (1, '838:59:59', '-838:59:58.999', '00:00:00'), (2, NULL, '-00:00:00.001', NULL), (3, '-00:00:01', '00:00:00', '00:00:00.000001');
+INSERT INTO t (id, b) VALUES (4, '12:34:56.789');
+-- then
+UPDATE t SET a = '-12:00:01', b = '25:00:00.5', c = '-00:59:59.999999' WHERE id < 3;
+INSERT INTO t VALUES (5, '00:00:01', '100:00:00', NULL);
+
+-- case: choice_boolean
+-- about: TINYINT(1) as boolean; other integers stay what they are
+CREATE TABLE t (id INT PRIMARY KEY, a BOOLEAN, b TINYINT(1) NOT NULL DEFAULT 1, c TINYINT, d TINYINT(1) UNSIGNED, e BIT(1));
+INSERT INTO t VALUES (1, TRUE, FALSE, 5, 7, 1), (2, NULL, 0, -5, NULL, NULL);
+INSERT INTO t (id) VALUES (3);
+-- then
+UPDATE t SET a = NOT a, b = NOT b, c = 1 WHERE id < 3;
+INSERT INTO t VALUES (4, 0, 1, 0, 0, 0);
+
+-- case: choice_boolean_two
+-- about: a number that is no boolean pauses the table
+-- expect: refused INVALID_VALUE
+CREATE TABLE t (id INT PRIMARY KEY, a BOOLEAN);
+INSERT INTO t VALUES (1, TRUE), (2, 2);
+-- then
+UPDATE t SET a = -1;
+
+-- case: choice_key
+-- about: columns of the key stay as they are
+CREATE TABLE t (a TINYINT, b SMALLINT, v BOOLEAN, PRIMARY KEY (a, b));
+INSERT INTO t VALUES (1, 2, 1), (3, 4, 0);
+-- then
+UPDATE t SET a = 5, v = NULL WHERE a = 1;
+
+-- case: choice_added
+-- about: what old rows read in new columns
+-- session: SET sql_mode = ''
+-- format: 2
+-- may: log,split refused SCHEMA_CHANGE
+CREATE TABLE t (id INT PRIMARY KEY);
+INSERT INTO t VALUES (1);
+-- then
+ALTER TABLE t ADD COLUMN a BOOLEAN NOT NULL DEFAULT TRUE, ADD COLUMN b BOOLEAN NOT NULL, ADD COLUMN c TIME(2) DEFAULT '-12:34:56', ADD COLUMN d TIME NOT NULL, ADD COLUMN e BOOLEAN;
+INSERT INTO t (id) VALUES (2);
+INSERT INTO t VALUES (3, 0, 1, '00:00:00.25', '700:00:00', 1);
+
+-- case: choice_wkb
+-- about: geometry without its reference system
+CREATE TABLE t (id INT PRIMARY KEY, g GEOMETRY, p POINT SRID 4326);
+INSERT INTO t VALUES (1, ST_GeomFromText('POINT(1 2)'), ST_GeomFromText('POINT(3 4)', 4326)), (2, ST_GeomFromText('LINESTRING(0 0, 1 1)', 3857), NULL);
+-- then
+UPDATE t SET g = p;
+
+-- case: choice_zero_dates
+-- about: dates that are no calendar dates as NULL, also where MySQL has no NULL
+-- session: SET sql_mode = 'ALLOW_INVALID_DATES'
+CREATE TABLE t (id INT PRIMARY KEY, d DATE NOT NULL, dt DATETIME(3) NOT NULL, ts TIMESTAMP NOT NULL, e DATE);
+INSERT INTO t VALUES (1, '0000-00-00', '2020-00-01', '0000-00-00', '2021-02-30'), (2, '2020-01-01', '2020-01-01', '2020-01-01', '2020-01-01');
+-- then
+INSERT INTO t VALUES (3, '2020-00-00', '2020-02-31 10:00:00', '0000-00-00', NULL);
+UPDATE t SET d = '2021-01-01' WHERE id = 1;
+UPDATE t SET d = '2021-00-01', dt = '0000-00-00' WHERE id = 2;
