@@ -179,3 +179,94 @@ func FuzzTableMap(f *testing.F) {
 		_, _ = parseTableMap(append(make([]byte, 0, len(body)), body...))
 	})
 }
+
+// FuzzRowsMeta feeds rows events under hostile table maps: types and metadata that may or may not be those of the definition.
+func FuzzRowsMeta(f *testing.F) {
+	types := []byte{3, 1, 9, 9, 8, 246, 246, 4, 5, 254, 15, 252, 254, 15, 252, 10, 19, 18, 17, 13, 16, 16, 254, 254, 245}
+	meta := []byte{20, 5, 65, 30, 4, 8, 0xce, 0x20, 20, 0, 2, 254, 9, 0x2c, 1, 4, 3, 2, 0, 1, 0, 1, 2, 247, 1, 248, 1, 4}
+	nulls := []byte{0xfe, 0xff, 0xff, 0x01}
+	f.Add(types, meta, nulls, []byte{}, make([]byte, 300), uint8(0))
+	f.Add(types, meta, nulls, []byte{1, 1, 0x80}, make([]byte, 300), uint8(1))
+	f.Add(types, meta, nulls, []byte{4, 3, 1, 'a', 1, 2, 2, 0, 8, 11, 1, 45}, make([]byte, 300), uint8(2))
+	s, cerr := NewSchema(allTypes(), TableOptions{ZeroDates: ZeroDatesNull})
+	if cerr != nil {
+		f.Fatal(cerr)
+	}
+	f.Fuzz(func(t *testing.T, types, meta, nulls, optional, image []byte, kind uint8) {
+		if len(types) == 0 || len(types) > 250 || len(meta) > 250 || len(optional) > 1<<12 || len(image) > 1<<14 || len(nulls) < (len(types)+7)/8 {
+			return
+		}
+		h := &handlerFunc{batch: func(b *cdc.Batch) error {
+			checkBatch(t, b)
+			b.Release()
+			return nil
+		}}
+		d := NewDecoder(h, 1)
+		defer d.Close()
+		if _, err := d.Register(s, TableOptions{ZeroDates: ZeroDatesNull}); err != nil {
+			t.Fatal(err)
+		}
+		l := newLog(false)
+		l.tableMap(5, "shop", "orders", types, meta, nulls[:(len(types)+7)/8], optional)
+		l.rows([]EventType{WriteRowsV2, UpdateRowsV2, DeleteRowsV2}[kind%3], 5, len(types), image)
+		for _, ev := range l.events {
+			if d.Event(append(make([]byte, 0, len(ev)), ev...)) != nil {
+				break
+			}
+		}
+		_ = d.Flush()
+	})
+}
+
+// FuzzQuery feeds hostile query, GTID, heartbeat and other events without rows.
+func FuzzQuery(f *testing.F) {
+	f.Add([]byte{9, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 26, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0x20, 0x45, 0, 0, 0, 0, 6, 3, 's', 't', 'd', 4, 255, 0, 255, 0, 255, 0, 'd', 'b', 0, 'B', 'E', 'G', 'I', 'N'})
+	l := newLog(false)
+	l.begin(7)
+	for _, ev := range l.events {
+		f.Add(ev[headerSize:])
+	}
+	f.Add([]byte{2, 20, 22, 0, 2})
+	format := newLog(false).events[0]
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, typ := range []EventType{QueryEvent, GTIDEvent, GTIDTaggedEvent, HeartbeatV2Event, TransactionPayloadEvent, RotateEvent, XidEvent, FormatDescriptionEvent} {
+			d := NewDecoder(&handlerFunc{}, 1)
+			if err := d.Event(format); err != nil {
+				t.Fatal(err)
+			}
+			_ = d.Event(event(typ, append(make([]byte, 0, len(body)), body...), 4, false))
+			d.Close()
+		}
+	})
+}
+
+// FuzzColumnType feeds hostile types of columns, as information_schema shows them.
+func FuzzColumnType(f *testing.F) {
+	for _, c := range allTypes().Columns {
+		f.Add(c.ColumnType)
+	}
+	f.Add("enum('it''s',',',')','')")
+	f.Fuzz(func(_ *testing.T, text string) {
+		c := SourceColumn{Name: "c", ColumnType: text, Charset: "latin1", Nullable: true}
+		if c.ParseType() != nil {
+			return
+		}
+		key := SourceColumn{Name: "k", ColumnType: "int", Key: 1}
+		if err := key.ParseType(); err != nil {
+			panic(err)
+		}
+		_, _ = NewSchema(SourceTable{Table: cdc.TableID{Database: "d", Name: "t"}, KeyName: "PRIMARY", Columns: []SourceColumn{key, c}}, TableOptions{})
+	})
+}
+
+// FuzzGeometry feeds hostile geometry.
+func FuzzGeometry(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0x40})
+	f.Add([]byte{0xe6, 0x10, 0, 0, 1, 7, 0, 0, 0, 1, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		out, err := appendGeometry(nil, raw)
+		if err == nil && len(out) > len(raw) {
+			t.Errorf("%d bytes of WKB from %d", len(out), len(raw))
+		}
+	})
+}

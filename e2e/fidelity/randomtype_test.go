@@ -31,8 +31,8 @@ func randomType(rng *rand.Rand, key bool) rtype {
 	}
 }
 
-// severalBytes are types that are refused in a key.
-var severalBytes = regexp.MustCompile("CHARACTER SET (gbk|sjis|euckr|gb2312)")
+// severalBytes are types that are refused in a key: not every character has one form in them.
+var severalBytes = regexp.MustCompile("CHARACTER SET (gbk|sjis|euckr|gb2312|big5|ujis|gb18030|eucjpms|cp932|tis620|armscii8|cp866|macce)")
 
 var typeMakers = []func(*rand.Rand) rtype{
 	intType, intType, intType, decimalType, decimalType, floatType, bitType, yearType, dateType, timeType, datetimeType, datetimeType,
@@ -182,10 +182,11 @@ func timestampType(rng *rand.Rand) rtype {
 // scripts are characters that character sets have.
 var scripts = map[string]string{
 	"utf8mb4": "abcXYZ 019_%ßäÄéñ漢字😀\u200d\x01\t\n\"'\\", "utf8mb3": "abc XYZäÄé漢字ß", "latin1": "abc XYZäÄéßñ€'", "ascii": "abc XYZ'_%\\", "cp1251": "abc XYZжЖяЁ", "koi8r": "abcXжЖя ",
-	"gbk": "abc XY漢字中文", "sjis": "abc漢字カナ ", "euckr": "abc한글 ", "greek": "abcαβΩ ", "utf16": "abc XÄ漢😀 ", "utf16le": "abcÄ漢😀 ", "utf32": "abcÄ漢😀 ", "ucs2": "abcÄ漢 ", "hebrew": "abאב ", "cp1250": "abcčŠž ", "gb2312": "abc中文 ",
+	"gbk": "abc XY漢字中文", "sjis": "abc漢字カナ ", "euckr": "abc한글 ", "greek": "abcαβΩ ", "utf16": "abc XÄ漢😀 ", "utf16le": "abcÄ漢😀 ", "utf32": "abcÄ漢😀 ", "ucs2": "abcÄ漢 ", "hebrew": "abאב ", "cp1250": "abcčŠž ", "gb2312": "abc中文 ", "big5": "abc中文 ", "ujis": "abc漢字 ", "gb18030": "abc中😀é ", "eucjpms": "abc漢字 ", "cp932": "abcカナ漢 ",
+	"tis620": "abcกข ", "armscii8": "abcԱբ ", "cp866": "abcЖя ", "macce": "abcčŠ ",
 }
 
-var charsets = []string{"", "", "", "", "utf8mb4", "latin1", "utf8mb3", "ascii", "cp1251", "koi8r", "gbk", "sjis", "euckr", "greek", "utf16", "utf16le", "utf32", "ucs2", "hebrew", "cp1250", "gb2312"}
+var charsets = []string{"", "", "", "", "utf8mb4", "latin1", "utf8mb3", "ascii", "cp1251", "koi8r", "gbk", "sjis", "euckr", "greek", "utf16", "utf16le", "utf32", "ucs2", "hebrew", "cp1250", "gb2312", "big5", "ujis", "gb18030", "eucjpms", "cp932", "tis620", "armscii8", "cp866", "macce"}
 
 var collations = map[string][]string{
 	"utf8mb4": {"utf8mb4_0900_ai_ci", "utf8mb4_bin", "utf8mb4_general_ci", "utf8mb4_0900_bin", "utf8mb4_0900_as_cs", "utf8mb4_unicode_ci", "utf8mb4_tr_0900_ai_ci"},
