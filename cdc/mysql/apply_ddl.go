@@ -11,6 +11,12 @@ import (
 func (f *follower) statement(e *binlog.Event, sql string) error {
 	db := string(e.Query.Database)
 	sql, charset := statementText(&e.Query, sql)
+	if isChange(sql) {
+		return f.change(db, sql, e.Query.SQLMode, charset)
+	}
+	if err := f.defines(e, db, sql, charset); err != nil {
+		return err
+	}
 	f.ddl.cascadesLogged = f.cascades.holds(e)
 	for _, x := range f.ddl.read(db, sql, e.Query.SQLMode, charset) {
 		if x.created {

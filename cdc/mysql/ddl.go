@@ -136,6 +136,18 @@ func (d *ddlReader) read(db, sql string, sqlMode uint64, charset string) []ddlEf
 		}
 		return nil
 	}
+	d.strict, d.charset = sqlMode&binlog.ModeStrict != 0, charset
+	stmt, why := d.parse(sql, sqlMode, charset)
+	if stmt == nil {
+		return d.pauseMentioned(db, sql, why)
+	}
+	r := &ddlStatement{d: d, db: db, sql: sql}
+	r.statement(stmt)
+	return r.out
+}
+
+// parse returns nil, and why, if the statement cannot be read.
+func (d *ddlReader) parse(sql string, sqlMode uint64, charset string) (stmt ast.StmtNode, why string) {
 	mode := pmysql.SQLMode(0)
 	if sqlMode&binlog.ModeANSIQuotes != 0 {
 		mode |= pmysql.ModeANSIQuotes
@@ -147,17 +159,14 @@ func (d *ddlReader) read(db, sql string, sqlMode uint64, charset string) []ddlEf
 		mode |= pmysql.ModeRealAsFloat
 	}
 	d.p.SetSQLMode(mode)
-	d.strict, d.charset = sqlMode&binlog.ModeStrict != 0, charset
 	if charset == unreadable {
-		return d.pauseMentioned(db, sql, "its bytes are no text of the client's character set")
+		return nil, "its bytes are no text of the client's character set"
 	}
 	stmts, _, err := d.p.Parse(rewrite(sql, mode.HasANSIQuotesMode(), mode.HasNoBackslashEscapesMode()), "utf8mb4", "")
 	if err != nil || len(stmts) != 1 {
-		return d.pauseMentioned(db, sql, "it cannot be parsed")
+		return nil, "it cannot be parsed"
 	}
-	r := &ddlStatement{d: d, db: db, sql: sql}
-	r.statement(stmts[0])
-	return r.out
+	return stmts[0], ""
 }
 
 // pauseMentioned pauses every followed table that the text may concern.
@@ -242,40 +251,10 @@ func (r *ddlStatement) statement(s ast.StmtNode) {
 	case *ast.CreateIndexStmt, *ast.AnalyzeTableStmt, *ast.AlterDatabaseStmt, *ast.CreateDatabaseStmt, *ast.CreateViewStmt,
 		*ast.BeginStmt, *ast.CommitStmt, *ast.RollbackStmt, *ast.SavepointStmt, *ast.ReleaseSavepointStmt, *ast.FlushStmt, *ast.SetStmt,
 		*ast.GrantStmt, *ast.RevokeStmt, *ast.CreateUserStmt, *ast.OptimizeTableStmt:
-	case ast.DMLNode:
-		r.dml(s)
 	default:
 		r.out = append(r.out, r.d.pauseMentioned(r.db, r.sql, "it is of a kind that is not followed")...)
 	}
 }
-
-// dml pauses the followed tables that occur in a change that was logged as a statement.
-func (r *ddlStatement) dml(s ast.Node) {
-	if _, ok := s.(*ast.SelectStmt); ok {
-		return
-	}
-	v := &tableNames{r: r}
-	s.Accept(v)
-	for _, t := range v.found {
-		if r.d.lookup(t) != nil {
-			r.out = append(r.out, ddlEffect{table: t, pause: cdc.Errorf(codeStatement, t, "the statement %q", abbreviate(r.sql))})
-		}
-	}
-}
-
-type tableNames struct {
-	r     *ddlStatement
-	found []cdc.TableID
-}
-
-func (v *tableNames) Enter(n ast.Node) (ast.Node, bool) {
-	if t, ok := n.(*ast.TableName); ok {
-		v.found = append(v.found, v.r.id(t))
-	}
-	return n, false
-}
-
-func (v *tableNames) Leave(n ast.Node) (ast.Node, bool) { return n, true }
 
 func (r *ddlStatement) dropIndex(t cdc.TableID, name string) {
 	if def := r.d.lookup(t); def != nil && strings.EqualFold(def.KeyName, name) {

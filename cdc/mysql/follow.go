@@ -61,13 +61,15 @@ type follower struct {
 	verify, fresh bool
 	idle          logPos // of the last heartbeat while verify is set
 
-	txn    txnState
-	xa     xaState
-	seq    uint64
-	due    uint64 // the checkpoint whose barrier is wanted; 0: none
-	commit int64  // source's commit time of the last transaction, for Boundary
-	buf    []byte
-	wait   backoff // of reconnecting; a transaction that comes resets it
+	txn txnState
+	xa  xaState
+	// programs are read when a change was logged as a statement; nil: they have to be read again.
+	programs *programs
+	seq      uint64
+	due      uint64 // the checkpoint whose barrier is wanted; 0: none
+	commit   int64  // source's commit time of the last transaction, for Boundary
+	buf      []byte
+	wait     backoff // of reconnecting; a transaction that comes resets it
 }
 
 // lastTxn is the last complete transaction.
@@ -321,6 +323,7 @@ func (f *follower) connected(st *started) {
 	if st.server != f.server {
 		f.at = logPos{} // other files
 		f.xa.otherFiles()
+		f.programs = nil
 	}
 	f.server = st.server
 	f.verify, f.fresh, f.idle = st.verify, false, logPos{}

@@ -193,13 +193,13 @@ ensure() {
 
 # --- data directories ----------------------------------------------------------------------------------
 
-# The cdc user has what a replica needs and nothing more, so that tests notice a new requirement.
+# The cdc user has what docs/configuration.md names and nothing more, so that tests notice a new requirement.
 init_sql() {
   cat <<'SQL'
 CREATE USER 'root'@'127.0.0.1' IDENTIFIED BY 'root';
 GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
 CREATE USER 'cdc'@'127.0.0.1' IDENTIFIED BY 'cdc';
-GRANT SELECT, RELOAD, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'cdc'@'127.0.0.1';
+GRANT SELECT, RELOAD, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT, TRIGGER, SHOW VIEW ON *.* TO 'cdc'@'127.0.0.1';
 SQL
 }
 

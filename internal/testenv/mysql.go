@@ -104,7 +104,7 @@ func ExternalMySQL(ctx context.Context, dsn string) (*MySQLServer, error) {
 	}
 	return s, s.Exec(ctx,
 		"CREATE USER IF NOT EXISTS '"+CDCUser+"'@'%' IDENTIFIED BY '"+CDCPassword+"'",
-		"GRANT SELECT, RELOAD, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '"+CDCUser+"'@'%'")
+		"GRANT SELECT, RELOAD, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT, TRIGGER, SHOW VIEW ON *.* TO '"+CDCUser+"'@'%'")
 }
 
 // Start starts the server again after Kill or Shutdown, on the same port and data.

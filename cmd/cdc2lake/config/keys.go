@@ -13,7 +13,7 @@ type Key struct {
 
 // Sections introduces the top-level keys that hold others.
 var Sections = map[string]string{
-	"mysql":       "The source. The user needs SELECT on the tables, REPLICATION SLAVE and REPLICATION CLIENT; `cdc2lake check` says what is missing.",
+	"mysql":       "The source. The user needs SELECT on the tables, REPLICATION SLAVE and REPLICATION CLIENT; `cdc2lake check` says what is missing. SELECT, TRIGGER and SHOW VIEW on *.* let cdc2lake find out which tables a change may concern that a session logged as a statement; without them it pauses all.",
 	"tables":      "Which tables are replicated, and how. Patterns are database.table with * and ?, or /regular expression/ over database.table.",
 	"iceberg":     "The target.",
 	"s3":          "The storage of s3:// locations. Without credentials here the usual chain is used: AWS_* variables, ~/.aws, container and instance roles.",

@@ -109,7 +109,6 @@ UPDATE IGNORE t SET v = 'щü' WHERE id = 1;
 
 -- case: statement_view
 -- about: a statement that names a view, and changes the table below it
--- wrong: a statement on a view of the table is overlooked
 -- expect: log,split refused MYSQL_STATEMENT_FORMAT
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 CREATE VIEW v AS SELECT id, a FROM t;
@@ -121,7 +120,6 @@ INSERT INTO v VALUES (3, 3);
 
 -- case: statement_trigger
 -- about: a statement whose trigger changes a table that it does not name
--- wrong: what a trigger changes is overlooked if its statement is logged
 -- session: SET GLOBAL log_bin_trust_function_creators = 1
 -- expect: log,split refused MYSQL_STATEMENT_FORMAT
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
@@ -134,7 +132,6 @@ INSERT INTO u VALUES (1, 100);
 
 -- case: statement_function
 -- about: a SELECT whose function changes a table
--- wrong: what a function changes is overlooked if the SELECT that calls it is logged
 -- session: SET GLOBAL log_bin_trust_function_creators = 1
 -- expect: log,split refused MYSQL_STATEMENT_FORMAT
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
@@ -147,7 +144,6 @@ SELECT f();
 
 -- case: statement_cascade
 -- about: a statement on the parent whose cascade changes the child
--- wrong: what a cascade changes is overlooked if its statement is logged
 -- expect: log,split refused MYSQL_STATEMENT_FORMAT
 CREATE TABLE p (id INT PRIMARY KEY);
 CREATE TABLE t (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE);
