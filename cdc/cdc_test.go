@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strings"
@@ -105,6 +106,79 @@ func TestKeysAreTold(t *testing.T) {
 	if key("ab", "c") == key("a", "bc") {
 		t.Error("lengths do not count")
 	}
+}
+
+// TestRowsAreTold: in a table without a key, rows have the same key if all their columns are the same, to the bit, and Meta columns
+// do not count.
+func TestRowsAreTold(t *testing.T) {
+	s := &Schema{Columns: []Column{
+		{Name: "b", Type: Type{Kind: KindBool}, Nullable: true}, {Name: "i", Type: Type{Kind: KindInt32}, Nullable: true}, {Name: "l", Type: Type{Kind: KindInt64}, Nullable: true},
+		{Name: "d", Type: Type{Kind: KindDecimal, Precision: 30}, Nullable: true}, {Name: "f", Type: Type{Kind: KindFloat32}, Nullable: true},
+		{Name: "g", Type: Type{Kind: KindFloat64}, Nullable: true}, {Name: "s", Type: Type{Kind: KindString}, Nullable: true}, {Name: "x", Type: Type{Kind: KindBinary}},
+		{Name: "_cdc_ts", Type: Type{Kind: KindTimestampTZ}, Meta: true},
+	}}
+	if !s.Keyless() || s.KeyExact() || len(s.Hashed()) != len(s.Columns)-1 {
+		t.Fatal("no table without a key")
+	}
+	h, err := NewKeyHasher(s, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := NewBatchPool(s)
+	rapid.Check(t, func(t *rapid.T) {
+		b := pool.Get()
+		defer b.Release()
+		b.Grow()
+		var shown [2]string
+		for r := range 2 {
+			for i := range b.Cols {
+				v, c := &b.Cols[i], &s.Columns[i]
+				if v.Layout == LayoutBytes {
+					v.Off[r+1] = int32(len(v.Data))
+				}
+				// Slots of NULLs hold anything.
+				n := rapid.IntRange(0, 2).Draw(t, "value")
+				switch v.Layout {
+				case LayoutU8:
+					n &= 1
+					v.U8[r] = byte(n)
+				case LayoutI32:
+					v.I32[r] = int32(n) - 1
+				case LayoutI64:
+					v.I64[r] = int64(n) - 1
+				case LayoutI128:
+					v.I64[2*r], v.I64[2*r+1] = int64(n), int64(-n)
+				case LayoutF32:
+					v.F32[r] = []float32{0, float32(math.Copysign(0, -1)), 1}[n]
+				case LayoutF64:
+					v.F64[r] = []float64{0, math.Copysign(0, -1), 1}[n]
+				}
+				if c.Nullable && rapid.Bool().Draw(t, "null") {
+					shown[r] += "NULL,"
+					v.Nulls++
+					continue
+				}
+				if c.Nullable {
+					v.SetValid(r)
+				}
+				if v.Layout == LayoutBytes {
+					v.Data = append(v.Data, []string{"", "\x00", "\x01\x00"}[n]...)
+					v.Off[r+1] = int32(len(v.Data))
+				}
+				if !c.Meta {
+					shown[r] += fmt.Sprint(n, ",")
+				}
+			}
+			b.N++
+		}
+		h.Hash(b.Cols, 0, 2, b.KeyHi, b.KeyLo)
+		if (shown[0] == shown[1]) != (b.Key(0) == b.Key(1)) {
+			t.Fatalf("%s and %s: keys %x and %x", shown[0], shown[1], b.Key(0), b.Key(1))
+		}
+		if b.KeyLo[0]>>63 != 0 {
+			t.Fatal("there is no room for numbers")
+		}
+	})
 }
 
 func TestMix64IsInvertible(t *testing.T) {
