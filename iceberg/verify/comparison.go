@@ -280,6 +280,13 @@ func (l look) add(h hash, text string) look {
 func (c *comparison) readKeys(ctx context.Context, keys map[string]bool, text bool) (map[string]look, error) {
 	out := map[string]look{}
 	same := c.enc.identity()
+	if c.schema.Keyless() {
+		return out, c.o.Source.ReadTable(ctx, c.schema, func(got *cdc.Batch) error {
+			defer got.Release()
+			c.collect(out, keys, got.Cols, same, got.N, text)
+			return nil
+		})
+	}
 	for part := range slices.Chunk(slices.Sorted(maps.Keys(keys)), cdc.MaxBatchRows) {
 		b := c.enc.keyBatch(part)
 		rows := make([]int32, len(part))
@@ -321,7 +328,7 @@ func (c *comparison) collect(out map[string]look, keys map[string]bool, cols []c
 		}
 		row = c.enc.row(row[:0], cols, m, r)
 		s := ""
-		if text {
+		if text && !(c.schema.Keyless() && out[string(key)].rows > 0) { // once is enough of equal rows
 			s = c.enc.text(cols, m, r)
 		}
 		out[string(key)] = out[string(key)].add(xxh3.Hash128(row), s)

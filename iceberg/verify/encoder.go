@@ -66,8 +66,15 @@ func (e *encoder) identity() []int {
 	return m
 }
 
-// key appends the key of row r: the columns' values in key order. Equal keys, and only these, are equal bytes.
+// key appends the key of row r: the columns' values in key order. Equal keys, and only these, are equal bytes. In a table without a key
+// it is the hash of the row, so that what is compared is how many rows there are that are equal.
 func (e *encoder) key(b []byte, cols []cdc.Vec, m []int, r int) []byte {
+	if e.schema.Keyless() {
+		at := len(b)
+		b = e.row(b, cols, m, r)
+		h := xxh3.Hash128(b[at:]).Bytes()
+		return append(b[:at], h[:]...)
+	}
 	for _, i := range e.schema.Key {
 		b = appendValue(b, &cols[m[i]], r)
 	}

@@ -220,7 +220,6 @@ func TestNotComparable(t *testing.T) {
 	for name, spoil := range map[string]func(w *world, s *cdc.Schema){
 		"loading": func(w *world, _ *cdc.Schema) { w.loaded = false },
 		"paused":  func(w *world, _ *cdc.Schema) { w.paused = &cdc.Pause{Msg: "why"} },
-		"no key":  func(_ *world, s *cdc.Schema) { s.Key = nil },
 		"new column": func(_ *world, s *cdc.Schema) {
 			s.Columns = append(s.Columns[:2:2], cdc.Column{Name: "n", Type: cdc.Type{Kind: cdc.KindInt32}})
 		},

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -129,6 +130,10 @@ func (c *comparison) show(ctx context.Context, d *decider) error {
 		if missing[k] {
 			x.source, x.iceberg = src[k], ice[k]
 		}
+		if c.schema.Keyless() {
+			c.res.Differences = append(c.res.Differences, Difference{Key: cmp.Or(x.source.text, x.iceberg.text), Source: times(x.source.rows), Iceberg: times(x.iceberg.rows)})
+			continue
+		}
 		b := c.enc.keyBatch([]string{k})
 		m := make([]int, len(c.schema.Columns))
 		for n, i := range c.schema.Key {
@@ -138,4 +143,15 @@ func (c *comparison) show(ctx context.Context, d *decider) error {
 		b.Release()
 	}
 	return nil
+}
+
+// times says how many rows there are that are equal; none is empty.
+func times(rows int) string {
+	switch rows {
+	case 0:
+		return ""
+	case 1:
+		return "once"
+	}
+	return fmt.Sprintf("%d times", rows)
 }

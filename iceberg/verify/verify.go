@@ -13,6 +13,9 @@
 // What the source changes in every round is reported as undecided, never as equal. So are differences where the Iceberg table does not
 // move on: the source is ahead, and the rows may still come.
 //
+// The rows of a table without a key are told apart by all their columns, and differ if one side has more of them. They cannot be looked up:
+// each look reads the whole table.
+//
 // Memory is bounded by spilling to disk in buckets of the key's hash, and by a limit on the keys that are looked at again.
 package verify
 
@@ -84,7 +87,8 @@ type Progress struct {
 	Rows  int64  // rows read, or keys to look at again
 }
 
-// Difference is a row that is not the same on both sides. Source and Iceberg are the rows as text; empty: there is none.
+// Difference is a row that is not the same on both sides. Source and Iceberg are the rows as text; empty: there is none. In a table
+// without a key, Key is the row, and Source and Iceberg say how many there are.
 type Difference struct {
 	Key, Source, Iceberg string
 }
@@ -132,9 +136,6 @@ func Table(ctx context.Context, o Options, schema *cdc.Schema) (*Result, error) 
 	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
-	}
-	if len(schema.Key) == 0 {
-		return nil, &cdc.Error{Code: CodeNotComparable, Table: schema.Table, Msg: "it has no key to compare rows by"}
 	}
 	c := &comparison{o: o, id: schema.Table, schema: schema, enc: newEncoder(schema), res: &Result{Table: schema.Table}}
 	if err := c.run(ctx); err != nil {
