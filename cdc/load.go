@@ -38,6 +38,10 @@ type LoadState struct {
 	End Position `json:"end,omitempty"`
 	// Rows counts the rows read so far, for progress only.
 	Rows int64 `json:"rows,omitempty"`
+	// Base is set by the sink when a table that holds rows is loaded anew, and means something to it alone: data files numbered up
+	// to Base are from before the load. Their rows are replaced one by one, so that readers never miss any, and what is left of them
+	// is removed by the part with which the load is done.
+	Base uint32 `json:"base,omitempty"`
 }
 
 // CheckpointID names one record of the checkpoint store.

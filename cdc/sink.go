@@ -21,7 +21,7 @@ type TableMarkers struct {
 type TableRequest struct {
 	Discovered *Discovered // nil if the table is no longer in the source
 	Entry      *Entry      // nil if no record names it
-	// Reload empties the table and loads it anew: its first part replaces everything.
+	// Reload loads the table anew.
 	Reload bool
 }
 
@@ -32,8 +32,11 @@ type TableStart struct {
 	Position Position
 	Load     LoadState
 	Entry    Entry
-	// Reload: the first part of this generation must replace the table's contents (Part.Replace).
+	// Reload: the table is loaded anew, and a part is due at once that says so.
 	Reload bool
+	// Replace: that part must take the place of everything in the table (PartInput.Replace). Otherwise the old rows stay until the
+	// load has replaced them, see LoadState.Base.
+	Replace bool
 	// Paused tables take no part until they are resumed or reloaded.
 	Paused *Pause
 	Rows   int64 // live rows
@@ -95,6 +98,8 @@ type PartInput struct {
 	Schema *Schema
 	// Replace: the part's files take the place of everything in the table.
 	Replace bool
+	// Drop: the load that began with LoadState.Base is done, and the files up to it leave the table.
+	Drop bool
 }
 
 // Part is a table's share of a checkpoint record: enough for any process to commit it.

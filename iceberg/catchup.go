@@ -124,7 +124,7 @@ func (u *catchUp) table(ctx context.Context, req *cdc.TableRequest) (cdc.TableSt
 		return start, err
 	}
 	if start.Paused != nil {
-		start.Reload = false
+		start.Reload, start.Replace = false, false
 		t.mu.Lock()
 		t.ready = false
 		t.mu.Unlock()
@@ -192,8 +192,7 @@ func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest
 		if d.Err != nil {
 			return d.Err
 		}
-		start.Reload = true
-		start.Schema, start.Position, start.Load = d.Schema, d.Position, cdc.LoadState{}
+		return u.anew(ctx, t, v, d, start, m.Ancestry != nil)
 	case entry != nil && entry.Paused != nil:
 		start.Paused = entry.Paused
 		return nil
@@ -206,29 +205,67 @@ func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest
 		return err
 	}
 	// A table that was made, and never committed to before MySQL's changed, can become any.
-	empty := m.Ancestry == nil && m.Property == nil && v.meta.CurrentSnapshot() == nil
-	t.mu.Lock()
-	err = t.resetLocked(v, u.gen, start.Schema, headOf(v.meta), req.Reload || empty)
-	changed := err == nil && t.defs[0].added
-	t.mu.Unlock()
+	empty, rows := m.Ancestry == nil && m.Property == nil && v.meta.CurrentSnapshot() == nil, rowsStay
+	if empty {
+		rows = rowsGone
+	}
+	changed, err := t.begin(v, u.gen, start.Schema, rows)
 	if err != nil {
 		return err
 	}
 	// After a rollback the schema is ahead of the snapshot, and the replay brings it there again. Otherwise they belong together.
-	if changed && !req.Reload && !empty && (m.Ancestry == nil || m.Property != nil && m.Property.ID == m.Ancestry.ID) {
+	if changed && !empty && (m.Ancestry == nil || m.Property != nil && m.Property.ID == m.Ancestry.ID) {
 		return cdc.Errorf(CodeSchemaChange, t.id, "somebody else changed the schema of %s", identString(t.ident))
 	}
-	if !req.Reload {
-		if err := foreignRows(t.id, v, at); err != nil {
-			return err
-		}
-	}
-	if start.Rows, err = u.state(ctx, t, v, start); err != nil {
+	if err := foreignRows(t.id, v, at); err != nil {
 		return err
 	}
-	t.mu.Lock()
-	t.ready = true
-	t.mu.Unlock()
+	if start.Rows, err = u.state(ctx, t, v, start.Schema); err != nil {
+		return err
+	}
+	if start.Load.Base != 0 && start.Load.Phase != cdc.LoadDone && t.rewritten() {
+		// Somebody else has put rows from before and after the load into one file.
+		if d.Err != nil {
+			return d.Err
+		}
+		return u.anew(ctx, t, v, d, start, false)
+	}
+	t.markReady(start.Load.Base)
+	return nil
+}
+
+// anew begins to load a table again. If its key is what it was, its rows stay until the load has replaced them, so that readers never
+// miss any. Otherwise, or if the rows cannot be told apart, the first part takes the place of everything.
+func (u *catchUp) anew(ctx context.Context, t *sinkTable, v *metaVersion, d *cdc.Discovered, start *cdc.TableStart, hasRows bool) error {
+	start.Reload, start.Replace = true, true
+	start.Schema, start.Position, start.Load, start.Rows = d.Schema, d.Position, cdc.LoadState{}, 0
+	v, err := u.upgrade(ctx, t, v)
+	if err != nil {
+		return err
+	}
+	if hasRows && len(d.Schema.Key) > 0 && !u.s.o.alwaysReplace {
+		_, err := t.begin(v, u.gen, d.Schema, rowsReplaced)
+		if err == nil {
+			start.Rows, err = u.state(ctx, t, v, d.Schema)
+		}
+		if e := cdc.AsError(err); err != nil && (e == nil || e.Code.Class != cdc.TablePaused) {
+			return err
+		}
+		if err == nil && !t.rewritten() {
+			start.Replace, start.Load.Base = false, t.lastCounter()
+			t.markReady(start.Load.Base)
+			return nil
+		}
+		u.s.log.Info("the table is emptied before it is loaded anew", "table", t.id.String(), "because", err)
+	}
+	if _, err := t.begin(v, u.gen, d.Schema, rowsGone); err != nil {
+		return err
+	}
+	start.Rows = 0
+	if err := u.empty(ctx, t, v); err != nil {
+		return err
+	}
+	t.markReady(0)
 	return nil
 }
 

@@ -40,17 +40,14 @@ func (u *catchUp) complete() error {
 
 // state brings the keyed state of all slots to the head of v, which is the table's known version, and returns the number of live
 // rows. A slot whose state is of a snapshot in main's ancestry is brought forward; any other is rebuilt.
-func (u *catchUp) state(ctx context.Context, t *sinkTable, v *metaVersion, start *cdc.TableStart) (int64, error) {
-	if start.Reload {
-		return 0, u.empty(ctx, t, v)
-	}
+func (u *catchUp) state(ctx context.Context, t *sinkTable, v *metaVersion, src *cdc.Schema) (int64, error) {
 	fs, limit := u.s.fs, u.s.scanLimit()
 	head := v.meta.CurrentSnapshot()
 	files, err := listFiles(ctx, fs, t.id, head, limit)
 	if err != nil {
 		return 0, err
 	}
-	metas := u.metas(t, start.Schema)
+	metas := u.metas(t, src)
 	if err := u.number(t, v, files, metas); err != nil {
 		return 0, err
 	}
@@ -79,7 +76,7 @@ func (u *catchUp) state(ctx context.Context, t *sinkTable, v *metaVersion, start
 			rebuild = append(rebuild, slot)
 		}
 	}
-	keys, err := newKeyReader(u.s, t, start.Schema)
+	keys, err := newKeyReader(u.s, t, src)
 	if err != nil {
 		return 0, err
 	}

@@ -403,6 +403,8 @@ func TestForeignTableIsRefused(t *testing.T) {
 func TestReloadReplacesEverything(t *testing.T) {
 	formats(t, func(t *testing.T, format int) {
 		p := newPipe(t, withFormat(format))
+		p.o.alwaysReplace = true
+		p.reopen(false)
 		p.start()
 		p.tx(map[int64]testRow{1: row(1, "a"), 2: row(2, "b")})
 		p.checkpoint()

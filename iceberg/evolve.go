@@ -31,11 +31,21 @@ type evolution struct {
 	changed bool
 }
 
+// rowsLeft says what becomes of the rows that a table has when its definition changes.
+type rowsLeft uint8
+
+const (
+	rowsStay     rowsLeft = iota // they are read under the new definition
+	rowsReplaced                 // they are read under it until others have taken their place
+	rowsGone                     // none is left
+)
+
 // evolve carries a new definition over to a table: columns are matched by name and keep their field ids; new ones get the
 // next free id, also if a column of that name existed earlier. What would need existing rows to be rewritten is refused
-// with CodeSchemaChange, unless anew is set: then no row will be left, and a column of another type is another column.
+// with CodeSchemaChange, unless they do not stay: then a column of another type is another column.
 // specs are all partition specs of the table.
-func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int, specs []iceberggo.PartitionSpec, anew bool) (evolution, error) {
+func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int, specs []iceberggo.PartitionSpec, rows rowsLeft) (evolution, error) {
+	anew := rows != rowsStay
 	partitioned := func(id int) bool {
 		return slices.ContainsFunc(specs, func(p iceberggo.PartitionSpec) bool { return len(p.FieldsBySourceID(id)) > 0 })
 	}
@@ -56,7 +66,7 @@ func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int,
 		}
 		if !ok && anew {
 			out.lastID++
-			fields = append(fields, iceberggo.NestedField{ID: out.lastID, Name: c.Name, Type: icebergType(c.Type), Required: !c.Nullable, Doc: c.Doc})
+			fields = append(fields, iceberggo.NestedField{ID: out.lastID, Name: c.Name, Type: icebergType(c.Type), Required: !c.Nullable && rows == rowsGone, Doc: c.Doc})
 			continue
 		}
 		if !ok {
@@ -98,7 +108,7 @@ func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int,
 	for i, k := range s.Key {
 		ids[i] = fields[k].ID
 	}
-	if !anew && !slices.Equal(sortedInts(ids), sortedInts(cur.IdentifierFieldIDs)) {
+	if rows != rowsGone && !slices.Equal(sortedInts(ids), sortedInts(cur.IdentifierFieldIDs)) {
 		return refuse("the primary key changes")
 	}
 	out.schema = iceberggo.NewSchemaWithIdentifiers(cur.ID, ids, fields...)

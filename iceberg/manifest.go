@@ -338,3 +338,51 @@ func (b *build) removeAll(next *cacheDelta) error {
 	next.legacy = nil
 	return nil
 }
+
+// removeBefore takes the files of ours out that are numbered up to base, and the deletes that concern only them. Files of position
+// deletes for several data files stay: what they say of a file that is gone means nothing.
+func (b *build) removeBefore(next *cacheDelta, base uint32) error {
+	before := func(path string) bool {
+		num, ok := parseFileName(path)
+		return ok && precedes(num, base)
+	}
+	for _, m := range slices.Clone(next.manifests) {
+		entries, ok := next.base.entries[m.FilePath()]
+		if !ok || len(entries) > 0 && entries[0].file == nil {
+			var err error
+			if entries, err = liveEntries(b.ctx, b.fs, m); err != nil {
+				return err
+			}
+		}
+		var gone, stay []*liveEntry
+		for _, e := range entries {
+			path := e.file.FilePath()
+			if m.ManifestContent() == iceberggo.ManifestContentDeletes {
+				path = ""
+				if r := e.file.ReferencedDataFile(); r != nil {
+					path = *r
+				}
+			}
+			if before(path) {
+				gone = append(gone, e)
+			} else {
+				stay = append(stay, e)
+			}
+		}
+		if len(gone) == 0 {
+			continue
+		}
+		next.take(m.FilePath())
+		g := next.group(m.ManifestContent(), m.PartitionSpecID())
+		g.deleted, g.existing = append(g.deleted, gone...), append(g.existing, stay...)
+		for _, e := range gone {
+			b.sum.remove(e.file)
+		}
+	}
+	for p := range next.base.vectors {
+		if before(p) {
+			next.lost = append(next.lost, p)
+		}
+	}
+	return nil
+}

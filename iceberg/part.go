@@ -34,6 +34,8 @@ type partPayload struct {
 	Files   []partFile        `json:"files,omitempty"`
 	Deleted []partDeleted     `json:"deleted,omitempty"`
 	Replace bool              `json:"replace,omitempty"`
+	// Drop: files of ours numbered up to it leave the table, see cdc.LoadState.Base; 0: none.
+	Drop uint32 `json:"drop,omitempty"`
 	// Counter: file numbers up to it are taken.
 	Counter uint32 `json:"counter"`
 

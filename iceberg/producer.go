@@ -88,6 +88,11 @@ func (p *producer) build(ctx context.Context, v *metaVersion, part *partPayload,
 			return nil, err
 		}
 	}
+	if part.Drop != 0 {
+		if err := b.removeBefore(next, part.Drop); err != nil {
+			return nil, err
+		}
+	}
 	for _, f := range files {
 		g := next.group(iceberggo.ManifestContentData, f.file.SpecID())
 		g.added = append(g.added, f.file)

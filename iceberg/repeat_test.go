@@ -113,7 +113,7 @@ func TestForeignRowsOfAnyKind(t *testing.T) {
 func TestReloadWithVectors(t *testing.T) {
 	formats(t, func(t *testing.T, format int) {
 		p, cat, _ := faultyPipe(t, format)
-		p.o.BufferRows = 64
+		p.o.BufferRows, p.o.alwaysReplace = 64, true
 		p.reopen(false)
 		p.start()
 		for i := range int64(4) {

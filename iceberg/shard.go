@@ -77,7 +77,7 @@ func newShardWriter(o shardOptions, starts []cdc.TableStart) (*ShardWriter, erro
 	w := &ShardWriter{o: o, coll: newCollapser(o.groups), tables: map[cdc.TableID]*tableWriter{}, ck: newCheckpoint()}
 	for i := range starts {
 		s := &starts[i]
-		t := &tableWriter{w: w, id: s.Table, live: s.Load.Phase == cdc.LoadDone, paused: s.Paused != nil}
+		t := &tableWriter{w: w, id: s.Table, live: s.Load.Phase == cdc.LoadDone, base: s.Load.Base, paused: s.Paused != nil}
 		w.tables[s.Table] = t
 		if t.paused {
 			continue

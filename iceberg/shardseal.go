@@ -85,12 +85,19 @@ func (t *tableWriter) decide() {
 	w, p := t.w, t.current()
 	for i := range w.coll.ents {
 		e, known := &w.coll.ents[i], w.old[i] != state.None
+		before := known && t.base != 0 && precedes(w.old[i].File(), t.base)
+		if before && t.live {
+			known = false // the file has left the table, and with it what the source had lost unnoticed
+		}
 		if e.last == lastChunk {
-			if known {
+			if known && !before {
 				w.states[e.src] = rowDead
 				p.counts.Skipped++
-			} else {
-				p.counts.Reads++
+				continue
+			}
+			p.counts.Reads++
+			if before {
+				p.deleted = append(p.deleted, w.old[i])
 			}
 			continue
 		}

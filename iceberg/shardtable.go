@@ -20,7 +20,8 @@ type tableWriter struct {
 	schema *cdc.Schema
 	layout *parquetLayout
 
-	live   bool // its load is done
+	live   bool   // its load is done
+	base   uint32 // files up to it are from before the load; see cdc.LoadState
 	paused bool
 	// deletes remembers, while the table is loaded, the keys that events deleted, with the log sequence of the newest one: a chunk's
 	// row of such a key may be older than the delete.

@@ -55,8 +55,9 @@ type Options struct {
 	Log   *slog.Logger
 	Now   func() time.Time
 
-	// wrapCatalog is for tests.
-	wrapCatalog func(catalogue) catalogue
+	// wrapCatalog and alwaysReplace are for tests.
+	wrapCatalog   func(catalogue) catalogue
+	alwaysReplace bool // no reload keeps rows until they are replaced
 	backoff     time.Duration
 }
 
@@ -437,7 +438,9 @@ func (s *Sink) metas(k uint64) (map[cdc.TableID][]byte, error) {
 	out := map[cdc.TableID][]byte{}
 	for id, t := range s.tables {
 		t.mu.Lock()
-		if at, ok := t.heads[k]; ok && t.ready {
+		if t.dropped && t.ready {
+			out[id] = []byte{} // locations in files that are gone are left in it: the next generation builds it anew
+		} else if at, ok := t.heads[k]; ok && t.ready {
 			out[id] = t.stateMetaLocked(&at)
 		} else if t.paused && t.ready {
 			out[id] = []byte{}

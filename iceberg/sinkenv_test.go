@@ -244,9 +244,14 @@ func (p *pipe) decide() record {
 }
 
 func (p *pipe) tryDecide(replace bool) (record, error) {
+	return p.decidePart(cdc.PartInput{Load: cdc.LoadState{Phase: cdc.LoadDone}, Replace: replace})
+}
+
+// decidePart is tryDecide for a part of which some is given.
+func (p *pipe) decidePart(in cdc.PartInput) (record, error) {
 	p.k++
-	in := cdc.PartInput{Table: p.id, Schema: p.pool.Schema(), Position: cdc.Position(strconv.Itoa(len(p.log))), Label: fmt.Sprintf("uuid:1-%d", len(p.log)),
-		CommitMicros: 1_700_000_000_000_000, Load: cdc.LoadState{Phase: cdc.LoadDone}, Replace: replace}
+	in.Table, in.Schema, in.Position, in.Label = p.id, p.pool.Schema(), cdc.Position(strconv.Itoa(len(p.log))), fmt.Sprintf("uuid:1-%d", len(p.log))
+	in.CommitMicros = 1_700_000_000_000_000
 	var ps []*SlotPrepared
 	for _, w := range p.writers {
 		x, err := w.Prepare(context.Background(), p.k)

@@ -50,6 +50,10 @@ type sinkTable struct {
 	preparedK uint64           // of the part made last
 	settled   cdc.CheckpointID // the record settled last
 	paused    bool             // by a shard writer, in this generation
+	// base is that of the load under way, or of the last one; dropped says that its files have left the table in this generation,
+	// though the state may still name them.
+	base    uint32
+	dropped bool
 }
 
 // definition is one version of the table's columns, as rows are written under it.
@@ -81,7 +85,7 @@ func (t *sinkTable) defineLocked(s *cdc.Schema) (*definition, error) {
 		}
 	}
 	last := t.defs[len(t.defs)-1].target
-	e, err := evolve(last.schema, t.lastID, s, last.formatVersion, t.version.meta.PartitionSpecs(), false)
+	e, err := evolve(last.schema, t.lastID, s, last.formatVersion, t.version.meta.PartitionSpecs(), rowsStay)
 	if err != nil {
 		return nil, err
 	}
@@ -168,20 +172,49 @@ func dataLocation(meta table.Metadata, partition, name string) (string, error) {
 }
 
 // resetLocked starts a generation on version v with the definition as of its position.
-// anew: everything in the table is going to be replaced, so its columns may change in any way.
-func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, src *cdc.Schema, parent *int64, anew bool) error {
+func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, src *cdc.Schema, parent *int64, rows rowsLeft) error {
 	t.version, t.gen, t.parent = v, gen, parent
+	t.base, t.dropped = 0, false
 	t.heads, t.settled = map[uint64]int64{}, cdc.CheckpointID{}
 	t.lastID = v.meta.LastColumnID()
 	base := &writeTarget{schema: v.meta.CurrentSchema(), spec: v.meta.PartitionSpec(),
 		formatVersion: v.meta.Version(), targetBytes: t.opts.TargetFileBytes, props: v.meta.Properties()}
-	e, err := evolve(base.schema, t.lastID, src, base.formatVersion, v.meta.PartitionSpecs(), anew)
+	e, err := evolve(base.schema, t.lastID, src, base.formatVersion, v.meta.PartitionSpecs(), rows)
 	if err != nil {
 		return err
 	}
 	base.source, base.schema, t.lastID = src, e.schema, e.lastID
 	t.defs = []*definition{{target: base, added: e.changed}}
 	return nil
+}
+
+// begin is resetLocked for catching up. changed: the table's own columns are others than the definition's.
+func (t *sinkTable) begin(v *metaVersion, gen cdc.Generation, src *cdc.Schema, rows rowsLeft) (changed bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	err = t.resetLocked(v, gen, src, headOf(v.meta), rows)
+	return err == nil && t.defs[0].added, err
+}
+
+// markReady ends catching up; base is that of the load, see cdc.LoadState.
+func (t *sinkTable) markReady(base uint32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ready, t.base = true, base
+}
+
+// rewritten reports whether the table holds files that are not ours.
+func (t *sinkTable) rewritten() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.foreign) > 0
+}
+
+// lastCounter returns the largest file number that was ever given out.
+func (t *sinkTable) lastCounter() uint32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.counter
 }
 
 // settledLocked takes note that a part stands in the table as snapshot at.
@@ -204,6 +237,13 @@ func (t *sinkTable) settledLocked(v *metaVersion, id cdc.CheckpointID, p *partPa
 		// Every file of the dictionary is in the table or in this part: the next one is made when this one is complete.
 		for num, info := range t.files.byNum {
 			if !own[num] {
+				t.files.remove(info.file.FilePath())
+			}
+		}
+	}
+	if p.Drop != 0 {
+		for num, info := range t.files.byNum {
+			if precedes(num, p.Drop) {
 				t.files.remove(info.file.FilePath())
 			}
 		}
@@ -284,6 +324,9 @@ func (t *sinkTable) part(in cdc.PartInput) (cdc.Part, error) {
 	meta := t.version.meta
 	p := &partPayload{Table: t.id, UUID: meta.TableUUID().String(), Generation: t.gen, Parent: t.parent, Format: meta.Version(),
 		Replace: in.Replace, Position: in.Position, Label: in.Label, CommitMicros: in.CommitMicros, Load: in.Load}
+	if in.Drop && t.base != 0 {
+		p.Drop, t.dropped = t.base, true
+	}
 	if p.Source, err = json.Marshal(in.Schema); err != nil {
 		return cdc.Part{}, fmt.Errorf("encode definition of %s: %w", t.id, err)
 	}
@@ -364,8 +407,8 @@ func (t *sinkTable) fillLocked(p *partPayload, cs []cdc.Committable, counts *cdc
 	}
 	p.Counter = t.counter
 	for _, num := range slices.Sorted(maps.Keys(deleted)) {
-		if deleted[num].IsEmpty() {
-			continue
+		if deleted[num].IsEmpty() || t.dropped && precedes(num, t.base) {
+			continue // the file is gone as a whole
 		}
 		d := partDeleted{Own: num}
 		if !own[num] {

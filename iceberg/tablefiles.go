@@ -18,6 +18,11 @@ const (
 	MaxSlots = foreignSlot
 )
 
+// precedes reports whether a file of ours was made before or with counter base; see cdc.LoadState.Base.
+func precedes(num, base uint32) bool {
+	return num&counterMask <= base && num>>slotShift != foreignSlot
+}
+
 // fileInfo is what the state's locations refer to.
 type fileInfo struct {
 	num  uint32

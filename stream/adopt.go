@@ -59,7 +59,7 @@ func (g *generation) adopt(discovered []cdc.Discovered, entries map[cdc.TableID]
 	g.byID = map[cdc.TableID]*table{}
 	now := time.Now().UnixMicro()
 	for _, s := range starts {
-		t := &table{id: s.Table, schema: s.Schema, entry: s.Entry, load: s.Load, replace: s.Reload}
+		t := &table{id: s.Table, schema: s.Schema, entry: s.Entry, load: s.Load, reload: s.Reload, replace: s.Replace}
 		t.entry.Position, t.entry.Paused = s.Position, s.Paused
 		g.byID[s.Table] = t
 		g.tables = append(g.tables, t)

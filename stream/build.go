@@ -111,7 +111,7 @@ func (g *generation) build(p *pending) (map[cdc.TableID]cdc.Part, bool, error) {
 				t.ahead = false
 			}
 		}
-		changed := t.replace
+		changed, drop := t.reload, false
 		if s := p.log.schemas[t.id]; s != nil {
 			t.schema, changed = s, true
 		}
@@ -127,8 +127,8 @@ func (g *generation) build(p *pending) (map[cdc.TableID]cdc.Part, bool, error) {
 				t.load.Phase, t.load.End, t.load.Planned = cdc.LoadReading, "", true
 				changed = true
 			} else if c >= 0 {
-				t.load = cdc.LoadState{Phase: cdc.LoadDone, Rows: t.load.Rows}
-				changed = true
+				t.load = cdc.LoadState{Phase: cdc.LoadDone, Rows: t.load.Rows, Base: t.load.Base}
+				changed, drop = true, t.load.Base != 0
 				g.log.markLive(t.id)
 				o.Logger.Info("table is live", "table", t.id, "rows_read", t.load.Rows)
 			}
@@ -138,13 +138,13 @@ func (g *generation) build(p *pending) (map[cdc.TableID]cdc.Part, bool, error) {
 			continue
 		}
 		part, err := o.Sink.Part(cdc.PartInput{Table: t.id, Committables: byTable[t.id], Position: position, Label: at.Label,
-			CommitMicros: at.CommitMicros, Load: t.load, Schema: t.schema, Replace: t.replace})
+			CommitMicros: at.CommitMicros, Load: t.load, Schema: t.schema, Replace: t.replace, Drop: drop})
 		if err != nil {
 			return nil, false, fmt.Errorf("prepare the part of %s: %w", t.id, err)
 		}
 		parts[t.id] = part
 		t.entry = cdc.Entry{ID: id, Position: position, PartMicros: now.UnixMicro()}
-		t.replace = false
+		t.reload, t.replace = false, false
 	}
 	return parts, paused, nil
 }

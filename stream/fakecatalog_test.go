@@ -27,7 +27,8 @@ type fakeCatalog struct {
 type fakeTable struct {
 	rows     map[int64]int64
 	def      int
-	marker   *cdc.Marker // of the newest snapshot
+	old      map[int64]bool // keys of rows from before the load of marker.Load.Base, or, when it is done, of those that were left then
+	marker   *cdc.Marker    // of the newest snapshot
 	ancestry map[cdc.CheckpointID]int
 	snap     int // counts snapshots
 }
@@ -49,6 +50,7 @@ type fakePart struct {
 	Pos     cdc.Position
 	Gen     cdc.Generation
 	Replace bool
+	Drop    bool
 }
 
 func newFakeCatalog(db *fakeDB) *fakeCatalog {
@@ -86,23 +88,42 @@ func (c *fakeCatalog) swap(tid cdc.TableID, snap int, id cdc.CheckpointID, p *fa
 		return t.snap, false
 	}
 	if p.Replace {
-		t.rows = map[int64]int64{}
+		t.rows, t.old = map[int64]int64{}, nil
 	} else {
 		for k := range t.rows {
 			t.rows[k] += int64(p.Def-t.def) * bump
 		}
 	}
+	if p.Load.Base != 0 && (t.marker == nil || p.Load.Base != t.marker.Load.Base) {
+		t.old = map[int64]bool{}
+		for k := range t.rows {
+			t.old[k] = true
+		}
+	}
+	dropped := p.Drop || t.marker != nil && t.marker.Load.Phase == cdc.LoadDone
 	for k := range p.Del {
+		if _, ok := t.rows[k]; !ok && dropped && t.old[k] {
+			continue // it went with its file
+		}
 		if _, ok := t.rows[k]; !ok {
 			c.violate("I1: %s: key %d is deleted and was not there", tid, k)
 		}
 		delete(t.rows, k)
+		if !dropped {
+			delete(t.old, k)
+		}
+	}
+	if p.Drop {
+		for k := range t.old {
+			delete(t.rows, k)
+		}
 	}
 	for k, v := range p.Set {
 		if _, ok := t.rows[k]; ok {
 			c.violate("I1: %s: key %d is there twice", tid, k)
 		}
 		t.rows[k] = v
+		delete(t.old, k)
 	}
 	for _, f := range p.Files {
 		c.files[f].used = true

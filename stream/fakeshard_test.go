@@ -21,6 +21,7 @@ type fakeShardTable struct {
 	def     int
 	state   map[int64]bool
 	deletes map[int64]uint64 // remembered while the table is loaded
+	old     map[int64]bool   // keys in state whose rows are from before the load
 	live    bool
 	paused  bool
 	open    *fakeDelta
@@ -68,15 +69,20 @@ func (t *fakeShardTable) row(b *cdc.Batch, i int) {
 	d, k, v := t.open, b.Cols[0].I64[i], b.Cols[1].I64[i]
 	known := t.state[k]
 	if b.Ops[i] == cdc.OpRead {
-		if _, deleted := t.deletes[k]; known || deleted {
+		if _, deleted := t.deletes[k]; known && !t.old[k] || deleted {
 			d.n.Skipped++
 			return
 		}
 		d.n.Reads++
+		if known {
+			d.Del[k] = true
+			delete(t.old, k)
+		}
 		d.Set[k], t.state[k] = v, true
 		return
 	}
 	d.n.Events++
+	delete(t.old, k)
 	if known {
 		if _, ok := d.Set[k]; ok {
 			delete(d.Set, k)
@@ -111,6 +117,10 @@ func (w *fakeShard) Schema(_ context.Context, c cdc.SchemaChange) error {
 func (w *fakeShard) Live(id cdc.TableID) {
 	t := w.tables[id]
 	t.live, t.deletes = true, map[int64]uint64{}
+	for k := range t.old {
+		delete(t.state, k)
+	}
+	t.old = nil
 }
 
 func (w *fakeShard) Pause(id cdc.TableID) {

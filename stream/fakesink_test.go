@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ type fakeSink struct {
 type fakeView struct {
 	parent int
 	keys   []int64
+	old    map[int64]bool // of them, those from before the load
 	def    int
 }
 
@@ -54,7 +56,7 @@ func (s *fakeSink) Markers(_ context.Context, ids []cdc.TableID) (map[cdc.TableI
 func (s *fakeSink) Part(in cdc.PartInput) (cdc.Part, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := fakePart{Parent: s.views[in.Table].parent, Def: in.Schema.Version, Set: map[int64]int64{}, Del: map[int64]bool{}, Load: in.Load, Pos: in.Position, Gen: s.gen, Replace: in.Replace}
+	p := fakePart{Parent: s.views[in.Table].parent, Def: in.Schema.Version, Set: map[int64]int64{}, Del: map[int64]bool{}, Load: in.Load, Pos: in.Position, Gen: s.gen, Replace: in.Replace, Drop: in.Drop}
 	out := cdc.Part{Position: in.Position}
 	for _, c := range in.Committables {
 		var d fakeDelta
@@ -173,13 +175,27 @@ func (s *fakeSink) bring(r cdc.TableRequest) (cdc.TableStart, error) {
 	switch {
 	case r.Reload:
 		st.Reload, st.Schema, st.Position, st.Load = true, d.Schema, d.Position, cdc.LoadState{}
+		if t.marker == nil || rand.IntN(2) == 0 {
+			st.Replace = true
+		} else { // in place
+			st.Load.Base = uint32(t.snap) + 1
+		}
 	case e != nil && e.Paused != nil:
 		st.Paused = e.Paused
 		return st, nil
 	}
 	v := &fakeView{parent: t.snap, def: st.Schema.Version}
-	if !r.Reload {
+	if !st.Replace {
 		v.keys = slices.Collect(maps.Keys(t.rows))
+		if st.Load.Phase != cdc.LoadDone {
+			v.old = maps.Clone(t.old)
+		}
+		if st.Reload {
+			v.old = map[int64]bool{}
+			for k := range t.rows {
+				v.old[k] = true
+			}
+		}
 	}
 	s.views[d.Table] = v
 	return st, nil
@@ -209,10 +225,13 @@ func (s *fakeSink) Shard(slot int) (ShardWriter, error) {
 		if st.Paused != nil || v == nil {
 			continue
 		}
-		t := &fakeShardTable{def: v.def, state: map[int64]bool{}, deletes: map[int64]uint64{}}
+		t := &fakeShardTable{def: v.def, state: map[int64]bool{}, deletes: map[int64]uint64{}, old: map[int64]bool{}}
 		for _, k := range v.keys {
 			if s.groups[slot].Contains(cdc.Mix64(uint64(k))) {
 				t.state[k] = true
+				if v.old[k] {
+					t.old[k] = true
+				}
 			}
 		}
 		w.tables[st.Table] = t

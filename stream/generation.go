@@ -35,6 +35,7 @@ type table struct {
 	schema  *cdc.Schema
 	entry   cdc.Entry
 	load    cdc.LoadState
+	reload  bool // its load has begun, and no part says so yet
 	replace bool // its next part takes the place of everything
 	ahead   bool // its position is beyond the stream's
 	refused bool // by the source, before it ever had data: it joins once it can
