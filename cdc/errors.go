@@ -35,6 +35,26 @@ type Code struct {
 	Class   Class
 	Summary string // what happened
 	Remedy  string // what to do
+	// Mend is what ends the pause of a table without anybody's help.
+	Mend Mend
+}
+
+// Mend says whether loading a paused table anew mends it. If so the pipeline does that by itself, unless it is told not to.
+type Mend uint8
+
+const (
+	// MendNone: something else has to be done first.
+	MendNone Mend = iota
+	// MendReload: its rows are of use until others have taken their place.
+	MendReload
+	// MendReplace: what it holds is of no use; it is another table now, or was emptied.
+	MendReplace
+)
+
+// Mended sets Mend.
+func (c *Code) Mended(m Mend) *Code {
+	c.Mend = m
+	return c
 }
 
 var (
@@ -49,7 +69,7 @@ func NewCode(name string, class Class, summary, remedy string) *Code {
 	if codes[name] != nil {
 		panic("cdc: error code registered twice: " + name)
 	}
-	c := &Code{name, class, summary, remedy}
+	c := &Code{Name: name, Class: class, Summary: summary, Remedy: remedy}
 	codes[name] = c
 	return c
 }

@@ -21,8 +21,8 @@ type TableMarkers struct {
 type TableRequest struct {
 	Discovered *Discovered // nil if the table is no longer in the source
 	Entry      *Entry      // nil if no record names it
-	// Reload loads the table anew.
-	Reload bool
+	// Reload loads the table anew; Empty, too, that what it holds is of no use until then: it is another table, or was emptied.
+	Reload, Empty bool
 }
 
 // TableStart is where a table goes on after recovery.
@@ -98,6 +98,8 @@ type PartInput struct {
 	Schema *Schema
 	// Replace: the part's files take the place of everything in the table.
 	Replace bool
+	// Truncated: the table was emptied since the part before; the files of this one were all written afterwards.
+	Truncated bool
 	// Drop: the load that began with LoadState.Base is done, and the files up to it leave the table.
 	Drop bool
 }

@@ -41,6 +41,10 @@ type LogEmitter interface {
 	Schema(ctx context.Context, c SchemaChange) error
 	// Pause says that a table cannot be followed beyond the last boundary; the source delivers nothing more of it.
 	Pause(ctx context.Context, t TableID, reason *Error) error
+	// Truncate says that a table was emptied; all batches from before were handed on.
+	Truncate(ctx context.Context, t TableID) error
+	// Appeared says that Discover may find a table that it did not find before.
+	Appeared(t TableID)
 	// Due delivers the number of a checkpoint whose barrier is wanted. At the next transaction boundary (at once, when
 	// the log is idle) the source hands on all open batches and calls Barrier.
 	Due() <-chan uint64

@@ -192,7 +192,7 @@ func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest
 		if d.Err != nil {
 			return d.Err
 		}
-		return u.anew(ctx, t, v, d, start, m.Ancestry != nil)
+		return u.anew(ctx, t, v, d, start, m.Ancestry != nil && !req.Empty)
 	case entry != nil && entry.Paused != nil:
 		start.Paused = entry.Paused
 		return nil
@@ -215,7 +215,7 @@ func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest
 	}
 	// After a rollback the schema is ahead of the snapshot, and the replay brings it there again. Otherwise they belong together.
 	if changed && !empty && (m.Ancestry == nil || m.Property != nil && m.Property.ID == m.Ancestry.ID) {
-		return cdc.Errorf(CodeSchemaChange, t.id, "somebody else changed the schema of %s", identString(t.ident))
+		return cdc.Errorf(CodeForeignSchema, t.id, "somebody else changed the schema of %s", identString(t.ident))
 	}
 	if err := foreignRows(t.id, v, at); err != nil {
 		return err

@@ -40,4 +40,6 @@ type shardTable interface {
 	// newFile reserves a file number for the slot and the location of a new data file in the partition directory
 	// ("" for unpartitioned tables, otherwise "a=1/b=2").
 	newFile(slot int, partition string) (num uint32, uri string, err error)
+	// lastFile returns the counter that the slot's next file number will be beyond.
+	lastFile(slot int) uint32
 }

@@ -29,8 +29,10 @@ var (
 		"restore it, or load it anew with: cdc2lake reload TABLE")
 	CodeMarkerLost = cdc.NewCode("MARKER_LOST", cdc.TablePaused, "no snapshot of the table says any more how far it had come",
 		"keep more snapshots when expiring; reload the table with: cdc2lake reload TABLE")
-	CodeSchemaChange = cdc.NewCode("SCHEMA_CHANGE", cdc.TablePaused, "the table's definition changed in a way that cannot be carried over in place",
-		"reload the table with: cdc2lake reload TABLE")
+	CodeSchemaChange = cdc.NewCode("SCHEMA_CHANGE", cdc.TablePaused, "the table's definition changed in a way that cannot be carried over to its rows",
+		"nothing: the table is loaded anew by itself, and keeps its rows until they are replaced; with reload: manual, do so with: cdc2lake reload TABLE").Mended(cdc.MendReload)
+	CodeForeignSchema = cdc.NewCode("FOREIGN_SCHEMA", cdc.TablePaused, "somebody else changed the columns of the Iceberg table",
+		"undo that, or reload the table with: cdc2lake reload TABLE")
 	CodePartUnreadable = cdc.NewCode("PART_VERSION", cdc.Fatal, "a checkpoint record holds a part that this version cannot read",
 		"use the version of cdc2lake that wrote it, or a newer one")
 	CodeDuplicateVector = cdc.NewCode("DUPLICATE_VECTOR", cdc.TablePaused, "a data file has two deletion vectors",

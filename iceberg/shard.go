@@ -225,30 +225,17 @@ func (w *ShardWriter) Pause(id cdc.TableID) {
 		return
 	}
 	t.paused = true
-	for i, f := range w.filled {
-		if f == t {
-			w.filled = append(w.filled[:i], w.filled[i+1:]...)
-			w.rows -= t.n
-			break
-		}
+	t.drop()
+}
+
+// Truncate empties a table whose load is done.
+func (w *ShardWriter) Truncate(id cdc.TableID) {
+	t := w.tables[id]
+	if t == nil || t.paused {
+		return
 	}
-	t.empty()
-	t.deletes, t.owed = nil, nil
-	for _, f := range t.files {
-		if f.set != nil {
-			w.enc.putSet(f.layout, f.set)
-			t.release(f)
-		}
-	}
-	// The encoder may be waiting for the store: it is told by the next call that can be interrupted.
-	w.aborts = append(w.aborts, t.files...)
-	t.files = nil
-	if t.part != nil {
-		t.part.dropped = true
-		t.part = nil
-	}
-	// The overlays of checkpoints that were prepared stay: their parts may still be committed.
-	t.keys.Discard(^uint64(0))
+	t.drop()
+	t.emptied, t.cut = true, t.st.lastFile(w.o.slot)
 }
 
 // Prepare ends checkpoint k.

@@ -68,10 +68,16 @@ func (t *testTable) target(s *cdc.Schema) (*writeTarget, error) {
 func (t *testTable) newFile(slot int, partition string) (uint32, string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	num := uint32(slot)<<24 | t.next
+	num := uint32(slot)<<slotShift | t.next
 	t.next++
 	t.paths[num] = filepath.Join(t.dir, partition, fmt.Sprintf("%d.parquet", num))
 	return num, "file://" + t.paths[num], nil
+}
+
+func (t *testTable) lastFile(int) uint32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.next - 1
 }
 
 func (t *testTable) spec_(id int) (iceberggo.PartitionSpec, bool) { return t.spec, id == t.spec.ID() }

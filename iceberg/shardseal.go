@@ -85,10 +85,10 @@ func (t *tableWriter) decide() {
 	w, p := t.w, t.current()
 	for i := range w.coll.ents {
 		e, known := &w.coll.ents[i], w.old[i] != state.None
-		before := known && t.base != 0 && precedes(w.old[i].File(), t.base)
-		if before && t.live {
-			known = false // the file has left the table, and with it what the source had lost unnoticed
+		if known && (t.emptied || t.base != 0) && t.gone(w.old[i].File()) {
+			known = false
 		}
+		before := known && t.precedes(w.old[i].File())
 		if e.last == lastChunk {
 			if known && !before {
 				w.states[e.src] = rowDead

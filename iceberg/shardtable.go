@@ -23,6 +23,9 @@ type tableWriter struct {
 	live   bool   // its load is done
 	base   uint32 // files up to it are from before the load; see cdc.LoadState
 	paused bool
+	// emptied: the table was truncated, and what is in files up to cut of this slot, or in those of others, is gone.
+	emptied bool
+	cut     uint32
 	// deletes remembers, while the table is loaded, the keys that events deleted, with the log sequence of the newest one: a chunk's
 	// row of such a key may be older than the delete.
 	deletes map[cdc.Key]uint64
@@ -64,6 +67,49 @@ func (t *tableWriter) retarget(s *cdc.Schema) error {
 	}
 	t.schema = s
 	return nil
+}
+
+// gone reports whether a row that the state knows has left the table together with its file.
+func (t *tableWriter) gone(num uint32) bool {
+	if t.emptied && (num>>slotShift != uint32(t.w.o.slot) || num&counterMask <= t.cut) {
+		return true
+	}
+	return t.live && t.precedes(num)
+}
+
+// precedes reports whether a file is from before the load.
+func (t *tableWriter) precedes(num uint32) bool { return t.base != 0 && precedes(num, t.base) }
+
+// drop forgets what the current checkpoint holds of the table.
+func (t *tableWriter) drop() {
+	w := t.w
+	for i, f := range w.filled {
+		if f == t {
+			w.filled = append(w.filled[:i], w.filled[i+1:]...)
+			w.rows -= t.n
+			break
+		}
+	}
+	t.empty()
+	t.deletes, t.owed = nil, nil
+	for _, f := range t.files {
+		if f.set != nil {
+			w.enc.putSet(f.layout, f.set)
+			t.release(f)
+		}
+		if f.partition != nil {
+			f.partition.file = nil
+		}
+	}
+	// The encoder may be waiting for the store: it is told by the next call that can be interrupted.
+	w.aborts = append(w.aborts, t.files...)
+	t.files = nil
+	if t.part != nil {
+		t.part.dropped = true
+		t.part = nil
+	}
+	// The overlays of checkpoints that were prepared stay: their parts may still be committed.
+	t.keys.Discard(^uint64(0))
 }
 
 // current returns the table's share of the current checkpoint.

@@ -58,7 +58,7 @@ type Options struct {
 	// wrapCatalog and alwaysReplace are for tests.
 	wrapCatalog   func(catalogue) catalogue
 	alwaysReplace bool // no reload keeps rows until they are replaced
-	backoff     time.Duration
+	backoff       time.Duration
 }
 
 const (
@@ -438,7 +438,7 @@ func (s *Sink) metas(k uint64) (map[cdc.TableID][]byte, error) {
 	out := map[cdc.TableID][]byte{}
 	for id, t := range s.tables {
 		t.mu.Lock()
-		if t.dropped && t.ready {
+		if (t.dropped || t.emptied) && t.ready {
 			out[id] = []byte{} // locations in files that are gone are left in it: the next generation builds it anew
 		} else if at, ok := t.heads[k]; ok && t.ready {
 			out[id] = t.stateMetaLocked(&at)

@@ -50,10 +50,10 @@ type sinkTable struct {
 	preparedK uint64           // of the part made last
 	settled   cdc.CheckpointID // the record settled last
 	paused    bool             // by a shard writer, in this generation
-	// base is that of the load under way, or of the last one; dropped says that its files have left the table in this generation,
-	// though the state may still name them.
-	base    uint32
-	dropped bool
+	// base is that of the load under way, or of the last one; dropped says that its files have left the table in this generation, and
+	// emptied that all have: the state may still name them.
+	base             uint32
+	dropped, emptied bool
 }
 
 // definition is one version of the table's columns, as rows are written under it.
@@ -115,6 +115,13 @@ func sameDefinition(a, b *cdc.Schema) bool {
 	return true
 }
 
+// lastFile implements shardTable.
+func (t *sinkTable) lastFile(slot int) uint32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return max(t.counters[slot], t.counter)
+}
+
 // newFile implements shardTable.
 func (t *sinkTable) newFile(slot int, partition string) (uint32, string, error) {
 	t.mu.Lock()
@@ -174,7 +181,7 @@ func dataLocation(meta table.Metadata, partition, name string) (string, error) {
 // resetLocked starts a generation on version v with the definition as of its position.
 func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, src *cdc.Schema, parent *int64, rows rowsLeft) error {
 	t.version, t.gen, t.parent = v, gen, parent
-	t.base, t.dropped = 0, false
+	t.base, t.dropped, t.emptied = 0, false, false
 	t.heads, t.settled = map[uint64]int64{}, cdc.CheckpointID{}
 	t.lastID = v.meta.LastColumnID()
 	base := &writeTarget{schema: v.meta.CurrentSchema(), spec: v.meta.PartitionSpec(),
@@ -323,7 +330,8 @@ func (t *sinkTable) part(in cdc.PartInput) (cdc.Part, error) {
 	}
 	meta := t.version.meta
 	p := &partPayload{Table: t.id, UUID: meta.TableUUID().String(), Generation: t.gen, Parent: t.parent, Format: meta.Version(),
-		Replace: in.Replace, Position: in.Position, Label: in.Label, CommitMicros: in.CommitMicros, Load: in.Load}
+		Replace: in.Replace || in.Truncated, Position: in.Position, Label: in.Label, CommitMicros: in.CommitMicros, Load: in.Load}
+	t.emptied = t.emptied || in.Truncated
 	if in.Drop && t.base != 0 {
 		p.Drop, t.dropped = t.base, true
 	}

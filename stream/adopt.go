@@ -10,18 +10,31 @@ import (
 
 // tableRequests joins what the source has with what the records say.
 func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.TableID]cdc.Entry) []cdc.TableRequest {
-	now := time.Now().UnixMicro()
+	start := time.Now()
+	now := start.UnixMicro()
 	var out []cdc.TableRequest
 	for i := range discovered {
 		d := &discovered[i]
 		req := cdc.TableRequest{Discovered: d}
 		reload := d.Err == nil && slices.ContainsFunc(g.requestsOf(d.Table), func(r checkpoint.Request) bool { return !g.tried[r.Key] })
-		if reload {
-			delete(g.pauses, d.Table)
-		}
 		e, known := entries[d.Table]
 		if known && e.ID.K == 0 && e.Paused != nil {
 			known = false // it was refused before it ever had data: it joins as new once it can
+		}
+		code := ""
+		if p := g.pauses[d.Table]; p != nil {
+			code = p.Code.Name
+		} else if e.Paused != nil {
+			code = e.Paused.Code
+		}
+		if !reload && known && d.Err == nil && g.reloadable(d.Table, code, start) {
+			reload = true
+			g.o.Logger.Warn("the table is loaded anew", "table", d.Table, "because", code)
+		}
+		if reload {
+			delete(g.pauses, d.Table)
+			g.reloading(d.Table, start)
+			req.Empty = mendOf(code) == cdc.MendReplace
 		}
 		switch {
 		case known:
@@ -30,7 +43,7 @@ func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.
 				e.Paused = nil
 			case e.Paused == nil && p != nil:
 				e.Paused = cdc.PauseOf(p, now)
-			case e.Paused == nil && d.Err != nil:
+			case d.Err != nil && (e.Paused == nil || mendOf(e.Paused.Code) != cdc.MendNone):
 				e.Paused = cdc.PauseOf(d.Err, now)
 			}
 			req.Entry = &e
@@ -55,24 +68,34 @@ func (g *generation) requestsOf(t cdc.TableID) []checkpoint.Request {
 }
 
 // adopt makes the coordinator's view of the tables.
-func (g *generation) adopt(discovered []cdc.Discovered, entries map[cdc.TableID]cdc.Entry, starts []cdc.TableStart) {
+func (g *generation) adopt(discovered []cdc.Discovered, entries map[cdc.TableID]cdc.Entry, reqs []cdc.TableRequest, starts []cdc.TableStart) {
+	reloaded := map[cdc.TableID]bool{}
+	for _, r := range reqs {
+		reloaded[r.Discovered.Table] = r.Reload
+	}
 	g.byID = map[cdc.TableID]*table{}
 	now := time.Now().UnixMicro()
 	for _, s := range starts {
 		t := &table{id: s.Table, schema: s.Schema, entry: s.Entry, load: s.Load, reload: s.Reload, replace: s.Replace}
 		t.entry.Position, t.entry.Paused = s.Position, s.Paused
+		if a := g.reloads[s.Table]; a != nil && s.Paused != nil && reloaded[s.Table] {
+			a.failed = true
+		}
 		g.byID[s.Table] = t
 		g.tables = append(g.tables, t)
 	}
 	for _, d := range discovered { // refused by name: shown, and nothing else
 		err := d.Err
+		if t := g.byID[d.Table]; t != nil && d.Err != nil {
+			t.absent = true
+		}
 		if p := g.pauses[d.Table]; err == nil {
 			err = p
 		}
 		if g.byID[d.Table] != nil || err == nil {
 			continue
 		}
-		t := &table{id: d.Table, entry: cdc.Entry{Paused: cdc.PauseOf(err, now)}, refused: d.Err != nil}
+		t := &table{id: d.Table, entry: cdc.Entry{Paused: cdc.PauseOf(err, now)}, refused: d.Err != nil, absent: d.Err != nil}
 		if old := entries[d.Table].Paused; old != nil && old.Code == t.entry.Paused.Code {
 			t.entry.Paused.Since = old.Since
 		}
@@ -84,11 +107,11 @@ func (g *generation) adopt(discovered []cdc.Discovered, entries map[cdc.TableID]
 		if g.byID[id] != nil || e.ID.K == 0 {
 			continue
 		}
-		if e.Paused == nil {
+		if e.Paused == nil || mendOf(e.Paused.Code) != cdc.MendNone && e.Paused.Code != CodeGone.Name {
 			e.Paused = cdc.PauseOf(&cdc.Error{Code: CodeGone, Table: id, Msg: "the table is not in the source, or no longer selected"}, now)
 			g.o.Logger.Error("table paused", "table", id, "code", CodeGone.Name, "remedy", CodeGone.Remedy)
 		}
-		t := &table{id: id, entry: e}
+		t := &table{id: id, entry: e, absent: true}
 		g.byID[id] = t
 		g.tables = append(g.tables, t)
 	}

@@ -111,7 +111,7 @@ func (g *generation) build(p *pending) (map[cdc.TableID]cdc.Part, bool, error) {
 				t.ahead = false
 			}
 		}
-		changed, drop := t.reload, false
+		changed, drop := t.reload || p.log.emptied[t.id], false
 		if s := p.log.schemas[t.id]; s != nil {
 			t.schema, changed = s, true
 		}
@@ -138,7 +138,7 @@ func (g *generation) build(p *pending) (map[cdc.TableID]cdc.Part, bool, error) {
 			continue
 		}
 		part, err := o.Sink.Part(cdc.PartInput{Table: t.id, Committables: byTable[t.id], Position: position, Label: at.Label,
-			CommitMicros: at.CommitMicros, Load: t.load, Schema: t.schema, Replace: t.replace, Drop: drop})
+			CommitMicros: at.CommitMicros, Load: t.load, Schema: t.schema, Replace: t.replace, Truncated: p.log.emptied[t.id], Drop: drop})
 		if err != nil {
 			return nil, false, fmt.Errorf("prepare the part of %s: %w", t.id, err)
 		}

@@ -110,6 +110,9 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 				g.loads.drop(v.table)
 				o.Logger.Error("table paused", "table", v.table, "code", v.reason.Code.Name, "err", v.reason, "remedy", v.reason.Remedy())
 				continue
+			case appeared:
+				m.look.tables = time.Unix(0, 0) // look at the next occasion
+				continue
 			case looked:
 				m.look.under = false
 				continue
@@ -123,6 +126,9 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 					o.Observer.table(t)
 				}
 				o.Observer.checkpoint(v.stats)
+				if t, ok := g.wantsReload(time.Now()); ok && !c.stopping {
+					return againError{"the table " + t.String() + " is to be loaded anew"}
+				}
 				ev = event{kind: evCommitted, k: v.k}
 			}
 		}

@@ -18,6 +18,8 @@ const (
 	KindSchema
 	// KindPause: a table is followed no further.
 	KindPause
+	// KindTruncate: a table was emptied.
+	KindTruncate
 	// KindLive: a table's load is done.
 	KindLive
 	// KindComplete: checkpoint K is complete.
@@ -35,7 +37,7 @@ type Envelope struct {
 	Rows       []int32     // KindBatch: selected rows; nil means all
 	rows       *[]int32    // where Rows comes from, to be given back; nil if it came from elsewhere
 	Chunk      cdc.Chunk   // KindBatch of a load: the chunk it belongs to
-	Table      cdc.TableID // KindPause, KindLive
+	Table      cdc.TableID // KindPause, KindTruncate, KindLive
 	Schema     *cdc.SchemaChange
 }
 

@@ -39,6 +39,8 @@ const (
 	// ddlDrop drops the table, ddlCreate makes it.
 	ddlDrop
 	ddlCreate
+	// ddlTruncate empties the table.
+	ddlTruncate
 )
 
 const bump = 1 << 40
@@ -66,7 +68,7 @@ func apply(to map[cdc.TableID]*dbTable, c change) {
 		for k := range t.rows {
 			t.rows[k] += bump
 		}
-	case c.ddl == ddlBreak:
+	case c.ddl == ddlBreak, c.ddl == ddlTruncate:
 		t.rows = map[int64]int64{}
 	case c.ddl == ddlDrop:
 		delete(to, c.table)

@@ -123,6 +123,12 @@ func (w *fakeShard) Live(id cdc.TableID) {
 	t.old = nil
 }
 
+func (w *fakeShard) Truncate(id cdc.TableID) {
+	if t := w.tables[id]; !t.paused {
+		t.open, t.state, t.old = nil, map[int64]bool{}, nil
+	}
+}
+
 func (w *fakeShard) Pause(id cdc.TableID) {
 	w.tables[id].paused, w.tables[id].open = true, nil
 }

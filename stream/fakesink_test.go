@@ -56,7 +56,7 @@ func (s *fakeSink) Markers(_ context.Context, ids []cdc.TableID) (map[cdc.TableI
 func (s *fakeSink) Part(in cdc.PartInput) (cdc.Part, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := fakePart{Parent: s.views[in.Table].parent, Def: in.Schema.Version, Set: map[int64]int64{}, Del: map[int64]bool{}, Load: in.Load, Pos: in.Position, Gen: s.gen, Replace: in.Replace, Drop: in.Drop}
+	p := fakePart{Parent: s.views[in.Table].parent, Def: in.Schema.Version, Set: map[int64]int64{}, Del: map[int64]bool{}, Load: in.Load, Pos: in.Position, Gen: s.gen, Replace: in.Replace || in.Truncated, Drop: in.Drop}
 	out := cdc.Part{Position: in.Position}
 	for _, c := range in.Committables {
 		var d fakeDelta

@@ -163,6 +163,13 @@ func (f *fakeFollow) transaction(ctx context.Context, tx []change) error {
 			if err := f.out.Schema(ctx, cdc.SchemaChange{Schema: sc, DDL: "alter"}); err != nil {
 				return err
 			}
+		case ddlTruncate:
+			if err := f.flush(ctx); err != nil {
+				return err
+			}
+			if err := f.out.Truncate(ctx, c.table); err != nil {
+				return err
+			}
 		default:
 			if rand.IntN(2) == 0 { // half of the transaction was handed on already
 				if err := f.flush(ctx); err != nil {

@@ -38,6 +38,7 @@ type table struct {
 	reload  bool // its load has begun, and no part says so yet
 	replace bool // its next part takes the place of everything
 	ahead   bool // its position is beyond the stream's
+	absent  bool // the source does not have it, or cannot deliver it
 	refused bool // by the source, before it ever had data: it joins once it can
 	// requests are those that the start of the generation found. They are answered when their first part is committed, or
 	// when a record says why the table stands still.
@@ -89,7 +90,7 @@ func (g *generation) recover(ctx context.Context) ([]cdc.TableStart, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catch up with the tables: %w", err)
 	}
-	g.adopt(discovered, started.Entries, starts)
+	g.adopt(discovered, started.Entries, reqs, starts)
 	o.Observer.generation(gen, starts)
 	o.Logger.Info("generation begins", "epoch", gen.Epoch, "generation", gen.Number, "tables", len(g.tables))
 	return starts, nil

@@ -30,6 +30,9 @@ func (g *generation) idle(ctx, outer context.Context, m *commitDriver) error {
 				m.look.under = false
 			}
 		case <-ticker.C:
+			if t, ok := g.wantsReload(time.Now()); ok {
+				return againError{"the table " + t.String() + " is to be loaded anew"}
+			}
 			m.lookAround(ctx)
 		}
 	}

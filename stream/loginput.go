@@ -19,11 +19,13 @@ type logInput struct {
 	seq         atomic.Uint64 // Batch.Seq of the last batch handed on
 	used        atomic.Bool   // something was handed on
 
-	mu      sync.Mutex                  // guards schemas, pauses, live
+	mu      sync.Mutex                  // guards all below
 	schemas map[cdc.TableID]*cdc.Schema // current definitions
 	live    []cdc.TableID               // loads that are done, to be told to the slots
 	changed map[cdc.TableID]*cdc.Schema // since the last barrier
 	paused  map[cdc.TableID]*cdc.Error  // since the last barrier
+	emptied map[cdc.TableID]bool        // since the last barrier
+	loading map[cdc.TableID]bool
 }
 
 // logBarrier is what input 0 knows at barrier k.
@@ -32,11 +34,13 @@ type logBarrier struct {
 	at      cdc.Boundary
 	schemas map[cdc.TableID]*cdc.Schema // definitions that changed since the barrier before
 	paused  map[cdc.TableID]*cdc.Error  // tables that are followed no further
+	emptied map[cdc.TableID]bool        // tables that were emptied since the barrier before
 }
 
 func newLogInput(r *router, starts []cdc.TableStart, post func(any), obs *Observer) *logInput {
-	l := &logInput{router: r, due: make(chan uint64, 1), post: post, obs: obs, schemas: map[cdc.TableID]*cdc.Schema{}}
+	l := &logInput{router: r, due: make(chan uint64, 1), post: post, obs: obs, schemas: map[cdc.TableID]*cdc.Schema{}, loading: map[cdc.TableID]bool{}}
 	for _, s := range starts {
+		l.loading[s.Table] = s.Load.Phase != cdc.LoadDone
 		l.schemas[s.Table] = s.Schema
 	}
 	return l
@@ -54,6 +58,7 @@ func (l *logInput) markLive(t cdc.TableID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.live = append(l.live, t)
+	l.loading[t] = false
 }
 
 // Batch implements cdc.LogEmitter.
@@ -97,6 +102,31 @@ func (l *logInput) Pause(ctx context.Context, t cdc.TableID, reason *cdc.Error) 
 	return l.router.all(ctx, Envelope{Kind: KindPause, Table: t})
 }
 
+// Truncate implements cdc.LogEmitter. A table that is being loaded starts over: chunks may have been read on either side. So does one
+// without a key, whose state counts equal rows.
+func (l *logInput) Truncate(ctx context.Context, t cdc.TableID) error {
+	l.mu.Lock()
+	loading := l.loading[t] || len(l.schemas[t].Key) == 0
+	if !loading {
+		if l.emptied == nil {
+			l.emptied = map[cdc.TableID]bool{}
+		}
+		l.emptied[t] = true
+	}
+	l.mu.Unlock()
+	if loading {
+		return l.Pause(ctx, t, &cdc.Error{Code: CodeEmptied, Table: t})
+	}
+	l.used.Store(true)
+	return l.router.all(ctx, Envelope{Kind: KindTruncate, Table: t})
+}
+
+// Appeared implements cdc.LogEmitter.
+func (l *logInput) Appeared(t cdc.TableID) { l.post(appeared{t}) }
+
+// appeared says that a table may join.
+type appeared struct{ table cdc.TableID }
+
 // Due implements cdc.LogEmitter.
 func (l *logInput) Due() <-chan uint64 { return l.due }
 
@@ -104,8 +134,8 @@ func (l *logInput) Due() <-chan uint64 { return l.due }
 func (l *logInput) Barrier(ctx context.Context, k uint64, at cdc.Boundary) error {
 	l.used.Store(true)
 	l.mu.Lock()
-	b := logBarrier{k: k, at: at, schemas: l.changed, paused: l.paused}
-	l.changed, l.paused = nil, nil
+	b := logBarrier{k: k, at: at, schemas: l.changed, paused: l.paused, emptied: l.emptied}
+	l.changed, l.paused, l.emptied = nil, nil, nil
 	live := l.live
 	l.live = nil
 	l.mu.Unlock()

@@ -97,7 +97,7 @@ func (m *commitDriver) lookForTables(ctx context.Context) error {
 		return err
 	}
 	for _, d := range found {
-		if t := g.byID[d.Table]; d.Err == nil && g.pauses[d.Table] == nil && (t == nil || t.refused) {
+		if t := g.byID[d.Table]; d.Err == nil && g.pauses[d.Table] == nil && (t == nil || t.refused || t.absent) {
 			return againError{"table " + d.Table.String() + " joins"}
 		}
 	}

@@ -32,6 +32,10 @@ type Options struct {
 	// StopTimeout bounds the last checkpoint after Run's context has ended; 30 s.
 	StopTimeout time.Duration
 
+	// Reload says whether a table that paused for a reason that a reload mends is loaded anew at once; nil: all are. Otherwise
+	// somebody has to ask for it.
+	Reload func(cdc.TableID) bool
+
 	Observer *Observer
 	Logger   *slog.Logger
 

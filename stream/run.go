@@ -14,7 +14,7 @@ import (
 // growing delay the next one goes on from the last complete checkpoint.
 func Run(ctx context.Context, o Options) error {
 	o.setDefaults()
-	r := &runner{o: o, pauses: map[cdc.TableID]*cdc.Error{}, tried: map[string]bool{}}
+	r := &runner{o: o, pauses: map[cdc.TableID]*cdc.Error{}, tried: map[string]bool{}, reloads: map[cdc.TableID]*autoReload{}}
 	delay := minDelay
 	for {
 		g := &generation{runner: r}
@@ -75,6 +75,8 @@ type runner struct {
 	pauses map[cdc.TableID]*cdc.Error
 	// tried are the keys of requests that ended in such a pause.
 	tried map[string]bool
+	// reloads are those that the pipeline began by itself.
+	reloads map[cdc.TableID]*autoReload
 }
 
 // errAgain ends a generation because the next one has something new to do at its start.

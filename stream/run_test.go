@@ -42,6 +42,8 @@ func equalUnderFaults(w *world, rate float64) {
 		switch {
 		case w.roll(60) == 0:
 			w.ddl(w.tables[w.roll(3)], ddlAlter)
+		case w.roll(80) == 0:
+			w.ddl(w.tables[w.roll(3)], ddlTruncate)
 		case w.roll(200) == 0:
 			id := w.tables[w.roll(3)]
 			w.ddl(id, ddlBreak)

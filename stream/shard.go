@@ -71,6 +71,8 @@ func (s *shard) run(ctx context.Context) error {
 			err = s.w.Schema(ctx, *e.Schema)
 		case KindPause:
 			s.w.Pause(e.Table)
+		case KindTruncate:
+			s.w.Truncate(e.Table)
 		case KindLive:
 			s.w.Live(e.Table)
 		case KindComplete:

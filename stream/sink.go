@@ -46,6 +46,8 @@ type ShardWriter interface {
 	Live(t cdc.TableID)
 	// Pause drops what the current checkpoint holds of the table; later batches of it are ignored.
 	Pause(t cdc.TableID)
+	// Truncate empties a table whose load is done: what the current checkpoint holds of it is dropped, and what the table held is unknown.
+	Truncate(t cdc.TableID)
 	// Prepare ends checkpoint k: what was written since the last Prepare is sealed. Uploads may go on until Wait returns;
 	// rows written afterwards belong to the next checkpoint.
 	Prepare(ctx context.Context, k uint64) (Prepared, error)

@@ -119,7 +119,7 @@ func (w *world) ddl(id cdc.TableID, d ddl) {
 		cs = append(cs, change{table: id, op: cdc.OpInsert, key: 1000, val: 1})
 	}
 	w.db.exec(append(cs, change{table: id, ddl: d})...)
-	if d != ddlAlter {
+	if d != ddlAlter { // no row is left
 		w.keys[id] = map[int64]bool{}
 	}
 }

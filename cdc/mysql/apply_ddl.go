@@ -21,7 +21,8 @@ func (f *follower) statement(e *binlog.Event, sql string) error {
 	for _, x := range f.ddl.read(db, sql, e.Query.SQLMode, charset) {
 		if x.created {
 			if x.table.Name != "" && f.s.patterns.match(x.table) {
-				f.log.Warn("a table was created that the configuration selects; it joins at the next start", "table", x.table.String())
+				f.log.Info("a table was created that the configuration selects", "table", x.table.String())
+				f.out.Appeared(x.table)
 			}
 			continue
 		}
@@ -38,11 +39,31 @@ func (f *follower) statement(e *binlog.Event, sql string) error {
 			}
 			continue
 		}
+		if x.emptied {
+			if err := f.truncate(t, sql); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := f.redefine(t, x, sql); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// truncate empties a table, in order with its rows.
+func (f *follower) truncate(t *followed, sql string) error {
+	if err := f.dec.Flush(); err != nil {
+		return err
+	}
+	if t.paused { // the rows handed on had a fault
+		return nil
+	}
+	f.log.Info("the table was emptied", "table", t.id.String(), "statement", abbreviate(sql))
+	f.seq++
+	f.publish()
+	return downstream(f.out.Truncate(f.ctx, t.id))
 }
 
 // redefine switches a table to a new definition, in order with its rows.

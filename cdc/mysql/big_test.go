@@ -42,7 +42,11 @@ func (c *countSink) Batch(_ context.Context, b *cdc.Batch) error {
 	b.Release()
 	return nil
 }
-func (c *countSink) Schema(context.Context, cdc.SchemaChange) error             { return nil }
+func (c *countSink) Schema(context.Context, cdc.SchemaChange) error { return nil }
+func (*countSink) Truncate(context.Context, cdc.TableID) error      { return nil }
+
+func (*countSink) Appeared(cdc.TableID) {}
+
 func (c *countSink) Pause(_ context.Context, _ cdc.TableID, e *cdc.Error) error { return e }
 func (c *countSink) Barrier(context.Context, uint64, cdc.Boundary) error        { return nil }
 func (c *countSink) Progress(cdc.Boundary)                                      {}

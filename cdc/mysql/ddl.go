@@ -18,6 +18,7 @@ type ddlEffect struct {
 	def      *binlog.SourceTable
 	initials map[string]initial // of added columns
 	pause    *cdc.Error
+	emptied  bool
 	// created is a new table (with def and pause nil); it joins at the next start.
 	created bool
 }
@@ -217,7 +218,9 @@ func (r *ddlStatement) statement(s ast.StmtNode) {
 	case *ast.AlterTableStmt:
 		r.alter(s)
 	case *ast.TruncateTableStmt:
-		r.pause(r.id(s.Table), "TRUNCATE TABLE emptied the table")
+		if t := r.id(s.Table); r.d.lookup(t) != nil {
+			r.out = append(r.out, ddlEffect{table: t, emptied: true})
+		}
 	case *ast.DropTableStmt:
 		if !s.IsView && s.TemporaryKeyword == ast.TemporaryNone {
 			for _, t := range s.Tables {

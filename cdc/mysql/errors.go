@@ -29,13 +29,14 @@ var (
 
 // Codes that stop one table.
 var (
-	codeDDL       = cdc.NewCode("MYSQL_DDL", cdc.TablePaused, "a schema change altered the table in a way that is not followed", "`cdc2lake reload TABLE` loads it anew with its new definition")
+	codeDDL       = cdc.NewCode("MYSQL_DDL", cdc.TablePaused, "a schema change altered the table in a way that only its rows can tell", "nothing: the table is loaded anew by itself, and keeps its rows until they are replaced; with reload: manual, do so with `cdc2lake reload TABLE`").Mended(cdc.MendReload)
+	codeEmptied   = cdc.NewCode("MYSQL_TABLE_REPLACED", cdc.TablePaused, "the table was dropped, created anew or emptied while it was being loaded", "nothing: as soon as a table of this name is there it is loaded by itself; with reload: manual, do so with `cdc2lake reload TABLE`").Mended(cdc.MendReplace)
 	codeStatement = cdc.NewCode("MYSQL_STATEMENT_FORMAT", cdc.TablePaused, "a change was logged as a statement, not as rows", "set binlog_format=ROW for every session, then `cdc2lake reload TABLE`")
 	codeRollback  = cdc.NewCode("MYSQL_ROLLBACK", cdc.TablePaused, "a transaction was taken back in the log after its rows were sent", "`cdc2lake reload TABLE`; keep tables with and without transactions out of the same transaction")
 	codeXA        = cdc.NewCode("MYSQL_XA", cdc.TablePaused, "an XA transaction was committed whose rows are no longer in the server's log, since it was prepared so long ago", "`cdc2lake reload TABLE`; raise binlog_expire_logs_seconds, or do not leave XA transactions prepared for so long")
 	codeEngine    = cdc.NewCode("MYSQL_ENGINE", cdc.TablePaused, "the table's storage engine keeps no rows of its own, so that the log does not say what it holds", "change it to another engine (ALTER TABLE … ENGINE = InnoDB) and reload, or leave the table out with tables.exclude")
 	codeLock      = cdc.NewCode("MYSQL_LOCK", cdc.TablePaused, "the user may not lock a table without a key, which its initial load has to, for a moment", "GRANT LOCK TABLES ON the table's database, then `cdc2lake reload TABLE`; or add a primary key")
-	codeGone      = cdc.NewCode("MYSQL_TABLE_GONE", cdc.TablePaused, "the table is no longer in the source", "create it again and reload, or leave it out with tables.exclude")
+	codeGone      = cdc.NewCode("MYSQL_TABLE_GONE", cdc.TablePaused, "the table is no longer in the source", "create it again, and it is loaded anew; or leave it out with tables.exclude").Mended(cdc.MendReplace)
 )
 
 // errAccess etc. are numbers of server errors (mysqld_error.h).

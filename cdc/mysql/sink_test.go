@@ -162,6 +162,16 @@ func (s *mapSink) Schema(_ context.Context, c cdc.SchemaChange) error {
 	return nil
 }
 
+func (s *mapSink) Truncate(_ context.Context, id cdc.TableID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.tables[id].rows)
+	s.wake()
+	return nil
+}
+
+func (*mapSink) Appeared(cdc.TableID) {}
+
 func (s *mapSink) Pause(_ context.Context, id cdc.TableID, reason *cdc.Error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

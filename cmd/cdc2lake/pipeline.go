@@ -156,6 +156,7 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err
 		Store: records, Groups: cdc.SplitGroups(cdc.Groups, mem.slots),
 		Interval: time.Duration(cfg.Checkpoints.Interval), MaxRows: min(cfg.Checkpoints.MaxRows, mem.changes), MaxBytes: int64(cfg.Checkpoints.MaxBytes),
 		QueueBytes: mem.queue, Readers: cfg.MySQL.Load.Readers,
+		Reload:   autoReload(cfg),
 		Observer: obs.stream(), Logger: obs.log,
 	})
 }

@@ -69,6 +69,17 @@ func tableOptions(cfg *config.Config) func(cdc.TableID) iceberg.TableOptions {
 	}
 }
 
+// autoReload says which tables are loaded anew without being asked.
+func autoReload(cfg *config.Config) func(cdc.TableID) bool {
+	return func(t cdc.TableID) bool {
+		how := cfg.Tables.Reload
+		if r := cfg.Rule(t.String()); r != nil && r.Reload != "" {
+			how = r.Reload
+		}
+		return how == "auto"
+	}
+}
+
 // streamSink is the Iceberg sink as the runtime wants it. iceberg does not import stream, so it returns its own types.
 type streamSink struct {
 	*iceberg.Sink

@@ -222,6 +222,7 @@ func (c *checker) tables() {
 		}
 	}
 	c.secret("tables.hash_salt", c.Tables.HashSalt)
+	c.oneOf("tables.reload", c.Tables.Reload, "auto", "manual")
 	seen := map[string]int{}
 	for i, r := range c.Tables.Rules {
 		at := fmt.Sprintf("tables.rules[%d]", i)
@@ -249,6 +250,9 @@ func (c *checker) tables() {
 		}
 		if r.ZeroDates != "" {
 			c.oneOf(at+".zero_dates", r.ZeroDates, "null", "refuse")
+		}
+		if r.Reload != "" {
+			c.oneOf(at+".reload", r.Reload, "auto", "manual")
 		}
 		if r.FormatVersion != 0 {
 			c.between(at+".format_version", int64(r.FormatVersion), 2, 3)

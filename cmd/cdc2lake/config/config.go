@@ -69,6 +69,7 @@ type Tables struct {
 	Exclude []string `yaml:"exclude"`
 	// HashSalt goes into the hashes of Columns.Hash.
 	HashSalt Secret `yaml:"hash_salt"`
+	Reload   string `yaml:"reload"`
 	Rules    []Rule `yaml:"rules"`
 }
 
@@ -78,6 +79,7 @@ type Rule struct {
 	Columns        Columns  `yaml:"columns"`
 	Metadata       []string `yaml:"metadata"`
 	ZeroDates      string   `yaml:"zero_dates"`
+	Reload         string   `yaml:"reload"`
 	FormatVersion  int      `yaml:"format_version"`
 	Partition      []string `yaml:"partition"`
 	TargetFileSize Size     `yaml:"target_file_size"`
