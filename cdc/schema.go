@@ -14,6 +14,8 @@ type Column struct {
 	// Initial is what rows written before the column existed read as: nil for NULL, otherwise the value as text in
 	// the notation of Iceberg's JSON single-value serialization. Set only on a column added by DDL with a default.
 	Initial *string `json:"initial,omitempty"`
+	// Was is the column's name in the definition before, if this one renames it. It is said once, and not kept in markers.
+	Was string `json:"-"`
 	// Doc is the column's comment in the source.
 	Doc string `json:"doc,omitempty"`
 	// Source is the column's type as the source prints it ("int unsigned"), for people and for messages.

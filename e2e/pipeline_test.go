@@ -65,6 +65,7 @@ type settings struct {
 	include     string // tables.include, instead of all
 	rules       string // tables.rules, instead of the default
 	pipeline    string // name, instead of e2e
+	reload      string // tables.reload, instead of auto
 }
 
 // pipeline is a cdc2lake process with its configuration.
@@ -178,6 +179,10 @@ func (p *pipeline) configure() {
 	if name == "" {
 		name = "e2e"
 	}
+	reload := set.reload
+	if reload == "" {
+		reload = "auto"
+	}
 	if rules == "" {
 		rules = fmt.Sprintf(`{match: "%s.plain", partition: ["bucket(4, id)"], target_file_size: 1MiB}`, db)
 	}
@@ -187,6 +192,7 @@ mysql: {host: %s, port: %d, user: %s, password: %s, load: {readers: 2, chunk_row
 tables:
   include: ["%s"]
   hash_salt: pepper
+  reload: %s
   rules: [%s]
 iceberg:
   warehouse: %q
@@ -197,7 +203,7 @@ state: {dir: %q}
 runtime: {parallelism: %d}
 http: {listen: "127.0.0.1:%d"}
 log: {level: debug}
-`, name, m.Host(), m.Port(), testenv.CDCUser, testenv.CDCPassword, include, rules, p.warehouse, set.format, set.catalog, p.uri, p.s3conf, set.interval, p.dir+"/state", set.parallelism, p.port)
+`, name, m.Host(), m.Port(), testenv.CDCUser, testenv.CDCPassword, include, reload, rules, p.warehouse, set.format, set.catalog, p.uri, p.s3conf, set.interval, p.dir+"/state", set.parallelism, p.port)
 	p.cfg = filepath.Join(p.dir, "pipeline.yaml")
 	if err := os.WriteFile(p.cfg, []byte(cfg), 0o600); err != nil {
 		p.t.Fatal(err)

@@ -40,11 +40,12 @@ const (
 	rowsGone                     // none is left
 )
 
-// evolve carries a new definition over to a table: columns are matched by name and keep their field ids; new ones get the
+// evolve carries a new definition over to a table: columns are matched by name (cdc.Column.Was, if they are renamed) and keep their field ids; new ones get the
 // next free id, also if a column of that name existed earlier. What would need existing rows to be rewritten is refused
 // with CodeSchemaChange, unless they do not stay: then a column of another type is another column.
-// specs are all partition specs of the table.
-func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int, specs []iceberggo.PartitionSpec, rows rowsLeft) (evolution, error) {
+// specs are all partition specs of the table. was is the definition that cur stands for, if that is known: comments that have changed
+// since become those of the fields.
+func evolve(cur *iceberggo.Schema, lastID int, was, s *cdc.Schema, formatVersion int, specs []iceberggo.PartitionSpec, rows rowsLeft) (evolution, error) {
 	anew := rows != rowsStay
 	partitioned := func(id int) bool {
 		return slices.ContainsFunc(specs, func(p iceberggo.PartitionSpec) bool { return len(p.FieldsBySourceID(id)) > 0 })
@@ -55,7 +56,17 @@ func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int,
 	fields := make([]iceberggo.NestedField, 0, len(s.Columns))
 	out := evolution{lastID: lastID}
 	for _, c := range s.Columns {
-		f, ok := cur.FindFieldByName(c.Name)
+		name := c.Name
+		if c.Was != "" {
+			name = c.Was
+		}
+		f, ok := cur.FindFieldByName(name)
+		f.Name = c.Name
+		if was != nil {
+			if i := was.Column(name); i >= 0 && was.Columns[i].Doc != c.Doc {
+				f.Doc = c.Doc
+			}
+		}
 		if ok && anew {
 			if have, known := cdcType(f.Type); !known || !holds(have, c.Type) {
 				if partitioned(f.ID) {
@@ -97,10 +108,7 @@ func evolve(cur *iceberggo.Schema, lastID int, s *cdc.Schema, formatVersion int,
 		fields = append(fields, f)
 	}
 	for _, f := range cur.Fields() {
-		if s.Column(f.Name) >= 0 {
-			continue
-		}
-		if partitioned(f.ID) {
+		if !slices.ContainsFunc(fields, func(o iceberggo.NestedField) bool { return o.ID == f.ID }) && partitioned(f.ID) {
 			return refuse("column %s is dropped, and the table is partitioned by it", f.Name)
 		}
 	}

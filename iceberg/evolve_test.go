@@ -86,7 +86,7 @@ func TestDefaultsOfAddedColumns(t *testing.T) {
 
 	s := testSchema()
 	add(s)
-	if _, err := evolve(newSchema(testSchema()), 3, s, 2, nil, rowsStay); cdc.AsError(err) == nil || cdc.AsError(err).Code != CodeSchemaChange {
+	if _, err := evolve(newSchema(testSchema()), 3, nil, s, 2, nil, rowsStay); cdc.AsError(err) == nil || cdc.AsError(err).Code != CodeSchemaChange {
 		t.Fatalf("format 2 accepted a default: %v", err)
 	}
 }

@@ -132,7 +132,7 @@ func TestScanEvolved(t *testing.T) {
 		{Name: "d9", Type: cdc.Type{Kind: cdc.KindDecimal, Precision: 12, Scale: 2}},
 	}}
 	now.Columns = append(now.Columns, added...)
-	e, err := evolve(newSchema(old), len(old.Columns), now, 3, nil, rowsStay)
+	e, err := evolve(newSchema(old), len(old.Columns), nil, now, 3, nil, rowsStay)
 	if err != nil {
 		t.Fatal(err)
 	}

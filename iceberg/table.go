@@ -85,7 +85,7 @@ func (t *sinkTable) defineLocked(s *cdc.Schema) (*definition, error) {
 		}
 	}
 	last := t.defs[len(t.defs)-1].target
-	e, err := evolve(last.schema, t.lastID, s, last.formatVersion, t.version.meta.PartitionSpecs(), rowsStay)
+	e, err := evolve(last.schema, t.lastID, last.source, s, last.formatVersion, t.version.meta.PartitionSpecs(), rowsStay)
 	if err != nil {
 		return nil, err
 	}
@@ -186,12 +186,20 @@ func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, src *cdc.Sch
 	t.lastID = v.meta.LastColumnID()
 	base := &writeTarget{schema: v.meta.CurrentSchema(), spec: v.meta.PartitionSpec(),
 		formatVersion: v.meta.Version(), targetBytes: t.opts.TargetFileBytes, props: v.meta.Properties()}
-	e, err := evolve(base.schema, t.lastID, src, base.formatVersion, v.meta.PartitionSpecs(), rows)
+	if head := v.meta.CurrentSnapshot(); rows == rowsStay && head != nil && head.SchemaID != nil {
+		// After a rollback the current schema is ahead of the rows, and may have other names for their columns.
+		for _, s := range v.meta.Schemas() {
+			if s.ID == *head.SchemaID {
+				base.schema = s
+			}
+		}
+	}
+	e, err := evolve(base.schema, t.lastID, nil, src, base.formatVersion, v.meta.PartitionSpecs(), rows)
 	if err != nil {
 		return err
 	}
 	base.source, base.schema, t.lastID = src, e.schema, e.lastID
-	t.defs = []*definition{{target: base, added: e.changed}}
+	t.defs = []*definition{{target: base, added: !e.schema.Equals(v.meta.CurrentSchema())}}
 	return nil
 }
 

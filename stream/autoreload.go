@@ -18,7 +18,7 @@ type autoReload struct {
 const (
 	// firstReloads begin at once; later ones wait, each twice as long as the one before: a table that is changed all the time
 	// in ways that need a reload would do nothing else, and each one is a new generation for all others.
-	firstReloads   = 3
+	firstReloads   = 12
 	minReloadDelay = 2 * time.Second
 	maxReloadDelay = 10 * time.Minute
 	forgetReloads  = time.Hour

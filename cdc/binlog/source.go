@@ -19,6 +19,8 @@ type SourceColumn struct {
 	// Generated is "virtual" or "stored" for generated columns. Row events contain both.
 	Generated string `json:"generated,omitempty"`
 	Invisible bool   `json:"invisible,omitempty"`
+	// AutoIncrement: rows that leave it out, or have 0 in it, get the next number.
+	AutoIncrement bool `json:"auto,omitempty"`
 	// Key is the 1-based ordinal within the key that identifies rows, 0 outside it.
 	Key     int     `json:"key,omitempty"`
 	Default *string `json:"default,omitempty"` // COLUMN_DEFAULT; nil for none

@@ -21,7 +21,7 @@ func (f *follower) statement(e *binlog.Event, sql string) error {
 	for _, x := range f.ddl.read(db, sql, e.Query.SQLMode, charset) {
 		if x.created {
 			if x.table.Name != "" && f.s.patterns.match(x.table) {
-				f.log.Info("a table was created that the configuration selects", "table", x.table.String())
+				f.log.Info("a table came into being that the configuration selects", "table", x.table.String())
 				f.out.Appeared(x.table)
 			}
 			continue
@@ -78,7 +78,11 @@ func (f *follower) redefine(t *followed, x ddlEffect, sql string) error {
 	s.Version = t.schema.Version + 1
 	for i := range s.Columns {
 		c := &s.Columns[i]
-		if j := t.schema.Column(c.Name); j >= 0 {
+		name := c.Name
+		if old, ok := x.renamed[strings.ToLower(name)]; ok {
+			name, c.Was = old, old
+		}
+		if j := t.schema.Column(name); j >= 0 {
 			c.Initial = t.schema.Columns[j].Initial
 			continue
 		}

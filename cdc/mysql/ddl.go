@@ -17,6 +17,7 @@ type ddlEffect struct {
 	table    cdc.TableID
 	def      *binlog.SourceTable
 	initials map[string]initial // of added columns
+	renamed  map[string]string  // old names of renamed columns, by the new ones
 	pause    *cdc.Error
 	emptied  bool
 	// created is a new table (with def and pause nil); it joins at the next start.
@@ -131,10 +132,8 @@ func firstWords(sql string) string {
 // read returns the effects of a statement on followed tables. sqlMode is that of the session, charset that of its literals. inTxn says that the
 // statement stands inside a transaction with row events: then it is a change logged as a statement.
 func (d *ddlReader) read(db, sql string, sqlMode uint64, charset string) []ddlEffect {
-	if isAdministrative(sql) || !d.concerns(db, sql) {
-		if strings.HasPrefix(firstWords(sql), "CREATE TABLE") {
-			return []ddlEffect{{created: true}}
-		}
+	concerns := !isAdministrative(sql) && d.concerns(db, sql)
+	if !concerns && !makesTables(sql) {
 		return nil
 	}
 	d.strict, d.charset = sqlMode&binlog.ModeStrict != 0, charset
@@ -164,10 +163,19 @@ func (d *ddlReader) parse(sql string, sqlMode uint64, charset string) (stmt ast.
 		return nil, "its bytes are no text of the client's character set"
 	}
 	stmts, _, err := d.p.Parse(rewrite(sql, mode.HasANSIQuotesMode(), mode.HasNoBackslashEscapesMode()), "utf8mb4", "")
+	if (err != nil || len(stmts) != 1) && !concerns {
+		return nil
+	}
 	if err != nil || len(stmts) != 1 {
 		return nil, "it cannot be parsed"
 	}
 	return stmts[0], ""
+}
+
+// makesTables reports whether a statement that concerns no followed table may bring one that is to be followed into being.
+func makesTables(sql string) bool {
+	w := firstWords(sql)
+	return strings.HasPrefix(w, "CREATE TABLE ") || strings.HasPrefix(w, "RENAME TABLE ") || strings.HasPrefix(w, "ALTER TABLE ") && strings.Contains(strings.ToUpper(sql), "RENAME")
 }
 
 // pauseMentioned pauses every followed table that the text may concern.
@@ -213,6 +221,23 @@ func (r *ddlStatement) pause(t cdc.TableID, what string) {
 	r.out = append(r.out, ddlEffect{table: t, pause: cdc.Errorf(codeDDL, t, "%s: %q", what, abbreviate(r.sql))})
 }
 
+// renamedTo: another table got this name.
+func (r *ddlStatement) renamedTo(n *ast.TableName) {
+	t := r.id(n)
+	if r.d.lookup(t) != nil {
+		r.pause(t, "another table was renamed to this name")
+		return
+	}
+	r.out = append(r.out, ddlEffect{created: true, table: t})
+}
+
+// replaced pauses a followed table whose rows are of no use any more.
+func (r *ddlStatement) replaced(t cdc.TableID, what string) {
+	if r.d.lookup(t) != nil {
+		r.out = append(r.out, ddlEffect{table: t, pause: cdc.Errorf(codeEmptied, t, "%s: %q", what, abbreviate(r.sql))})
+	}
+}
+
 func (r *ddlStatement) statement(s ast.StmtNode) {
 	switch s := s.(type) {
 	case *ast.AlterTableStmt:
@@ -224,18 +249,18 @@ func (r *ddlStatement) statement(s ast.StmtNode) {
 	case *ast.DropTableStmt:
 		if !s.IsView && s.TemporaryKeyword == ast.TemporaryNone {
 			for _, t := range s.Tables {
-				r.pause(r.id(t), "the table was dropped")
+				r.replaced(r.id(t), "the table was dropped")
 			}
 		}
 	case *ast.RenameTableStmt:
 		for _, p := range s.TableToTables {
 			r.pause(r.id(p.OldTable), "the table was renamed")
-			r.pause(r.id(p.NewTable), "another table was renamed to this name")
+			r.renamedTo(p.NewTable)
 		}
 	case *ast.DropDatabaseStmt:
 		for _, t := range r.d.all() {
 			if strings.EqualFold(t.Database, s.Name.O) {
-				r.pause(t, "the database was dropped")
+				r.replaced(t, "the database was dropped")
 			}
 		}
 	case *ast.CreateTableStmt:
@@ -244,7 +269,7 @@ func (r *ddlStatement) statement(s ast.StmtNode) {
 		}
 		if t := r.id(s.Table); r.d.lookup(t) != nil {
 			if !s.IfNotExists {
-				r.pause(t, "the table was created anew")
+				r.replaced(t, "the table was created anew")
 			}
 			return
 		}

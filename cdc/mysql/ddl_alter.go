@@ -16,7 +16,7 @@ func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
 	t := r.id(s.Table)
 	for _, spec := range s.Specs {
 		if spec.Tp == ast.AlterTableRenameTable {
-			r.pause(r.id(spec.NewTable), "another table was renamed to this name")
+			r.renamedTo(spec.NewTable)
 		}
 		if spec.Tp == ast.AlterTableExchangePartition {
 			r.pause(r.id(spec.NewTable), "the table was exchanged with a partition")
@@ -26,12 +26,16 @@ func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
 	if old == nil {
 		return
 	}
-	a := &alteration{r: r, table: t, def: cloneTable(old), initials: map[string]initial{}}
+	a := &alteration{r: r, table: t, def: cloneTable(old), initials: map[string]initial{}, renamed: map[string]string{}}
 	if name := replacedColumn(s.Specs); name != "" {
 		r.pause(t, "column "+name+" was dropped and added anew in one statement")
 		return
 	}
 	slices.SortStableFunc(s.Specs, optionsFirst)
+	if why := a.rename(s.Specs); why != "" {
+		r.pause(t, why)
+		return
+	}
 	for _, spec := range s.Specs {
 		if why := a.apply(spec); why != "" {
 			r.pause(t, why)
@@ -43,7 +47,7 @@ func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
 		}
 	}
 	if a.changed {
-		r.out = append(r.out, ddlEffect{table: t, def: a.def, initials: a.initials})
+		r.out = append(r.out, ddlEffect{table: t, def: a.def, initials: a.initials, renamed: a.renamed})
 	}
 }
 
@@ -114,6 +118,7 @@ type alteration struct {
 	table    cdc.TableID
 	def      *binlog.SourceTable
 	initials map[string]initial
+	renamed  map[string]string // old names by new ones, in lower case
 	changed  bool
 }
 
@@ -155,12 +160,10 @@ func (a *alteration) apply(s *ast.AlterTableSpec) string {
 		return "" // rows and columns stay what they are
 	case ast.AlterTablePartition:
 		return "" // partitioning moves rows, and refuses to lose any
-	case ast.AlterTableModifyColumn:
-		return "MODIFY COLUMN changed a column"
-	case ast.AlterTableChangeColumn:
-		return "CHANGE COLUMN changed a column"
+	case ast.AlterTableModifyColumn, ast.AlterTableChangeColumn:
+		return a.modify(s)
 	case ast.AlterTableRenameColumn:
-		return "a column was renamed"
+		return "" // see rename
 	case ast.AlterTableRenameTable:
 		return "the table was renamed"
 	case ast.AlterTableDropPartition:

@@ -11,12 +11,24 @@ import (
 	"github.com/cdc2lake/cdc2lake/cdc/binlog"
 )
 
-// column turns a column of a DDL statement into a definition as information_schema would show it, and what the rows that
+// column turns a column that a DDL statement adds into a definition as information_schema would show it, and what the rows that
 // exist already read in it. why says why the column cannot be followed.
 func (d *ddlReader) column(c *ast.ColumnDef, tableCollation string) (col binlog.SourceColumn, init initial, why string) {
+	col, deflt, why := d.definition(c, tableCollation)
+	if why == "" && col.AutoIncrement {
+		why = "AUTO_INCREMENT gives each row its own value"
+	}
+	if why != "" {
+		return col, init, why
+	}
+	init, why = d.newInitial(&col, deflt)
+	return col, init, why
+}
+
+// definition turns a column of a DDL statement into a definition as information_schema would show it, without its default.
+func (d *ddlReader) definition(c *ast.ColumnDef, tableCollation string) (col binlog.SourceColumn, deflt ast.ExprNode, why string) {
 	col = binlog.SourceColumn{Name: c.Name.Name.O, Nullable: true}
 	explicitNull := false
-	var deflt ast.ExprNode
 	collate := c.Tp.GetCollate()
 	for _, o := range c.Options {
 		switch o.Tp {
@@ -25,11 +37,11 @@ func (d *ddlReader) column(c *ast.ColumnDef, tableCollation string) (col binlog.
 		case ast.ColumnOptionNull:
 			explicitNull = true
 		case ast.ColumnOptionPrimaryKey:
-			return col, init, "it is a new primary key"
+			return col, nil, "it is a new primary key"
 		case ast.ColumnOptionAutoIncrement:
-			return col, init, "AUTO_INCREMENT gives each row its own value"
+			col.AutoIncrement, col.Nullable, explicitNull = true, false, true
 		case ast.ColumnOptionGenerated:
-			return col, init, "it is generated, so each row has its own value"
+			return col, nil, "it is generated, so each row has its own value"
 		case ast.ColumnOptionDefaultValue:
 			deflt = o.Expr
 		case ast.ColumnOptionCollate:
@@ -41,13 +53,13 @@ func (d *ddlReader) column(c *ast.ColumnDef, tableCollation string) (col binlog.
 		}
 	}
 	if c.Tp.GetType() == pmysql.TypeTimestamp && !explicitNull && !d.timestampNull {
-		return col, init, "whether a TIMESTAMP is nullable depends on the server's settings; write NULL or NOT NULL"
+		return col, nil, "whether a TIMESTAMP is nullable depends on the server's settings; write NULL or NOT NULL"
 	}
 	if col.ColumnType, why = columnType(c.Tp); why != "" {
-		return col, init, why
+		return col, nil, why
 	}
 	if err := col.ParseType(); err != nil {
-		return col, init, err.Error()
+		return col, nil, err.Error()
 	}
 	if isText(col.DataType) {
 		switch {
@@ -59,14 +71,13 @@ func (d *ddlReader) column(c *ast.ColumnDef, tableCollation string) (col binlog.
 		case tableCollation != "":
 			col.Collation, col.Charset = tableCollation, collationCharset(tableCollation)
 		default:
-			return col, init, "the table's default character set is not known"
+			return col, nil, "the table's default character set is not known"
 		}
 		if col.Charset == "binary" {
-			return col, init, "its character set is binary"
+			return col, nil, "its character set is binary"
 		}
 	}
-	init, why = d.newInitial(&col, deflt)
-	return col, init, why
+	return col, deflt, ""
 }
 
 func isText(dataType string) bool {

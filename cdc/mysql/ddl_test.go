@@ -198,7 +198,7 @@ func ddlWriter(ctx context.Context, t testing.TB, s *testenv.MySQLServer, rng *r
 
 func TestDDLReader(t *testing.T) {
 	id := cdc.TableID{Database: "d", Name: "t"}
-	def := binlog.SourceTable{Table: id, KeyName: "PRIMARY", Collation: "utf8mb4_0900_ai_ci", Columns: []binlog.SourceColumn{{Name: "id", ColumnType: "int", Key: 1}, {Name: "v", ColumnType: "int"}}}
+	def := binlog.SourceTable{Table: id, KeyName: "PRIMARY", Collation: "utf8mb4_0900_ai_ci", Columns: []binlog.SourceColumn{{Name: "id", ColumnType: "int", Key: 1}, {Name: "v", ColumnType: "int", DataType: "int", Nullable: true}}}
 	d := newDDLReader(func(t cdc.TableID) *binlog.SourceTable {
 		if t == id {
 			return &def
@@ -217,8 +217,24 @@ func TestDDLReader(t *testing.T) {
 		{"d", `ALTER TABLE "t" ADD COLUMN "w" INT`, binlog.ModeANSIQuotes, "id,v,w"},
 		{"d", "ALTER TABLE t ADD (w INT, x INT)", 0, "id,v,w,x"},
 		{"d", "/*!50001 ALTER TABLE t ADD w INT FIRST */", 0, "w,id,v"},
-		{"d", "ALTER TABLE t ADD v INT", 0, "pause"},
-		{"d", "ALTER TABLE t RENAME COLUMN v TO w", 0, "pause"},
+		{"d", "ALTER TABLE t ADD v BIGINT", 0, "pause"},
+		{"d", "ALTER TABLE t RENAME COLUMN v TO w", 0, "id,w<v"},
+		{"d", "ALTER TABLE t RENAME COLUMN v TO id, RENAME COLUMN id TO v", 0, "v<id,id<v"},
+		{"d", "ALTER TABLE t RENAME COLUMN v TO V", 0, "id,V<v"},
+		{"d", "ALTER TABLE t RENAME COLUMN v TO w, ADD COLUMN x INT", 0, "id,w<v,x"},
+		{"d", "ALTER TABLE t RENAME COLUMN v TO w, ADD COLUMN v INT", 0, "pause"},
+		{"d", "ALTER TABLE t RENAME COLUMN v TO w, ADD COLUMN x INT AFTER w", 0, "pause"},
+		{"d", "ALTER TABLE t CHANGE v w INT FIRST, RENAME COLUMN id TO k", 0, "w<v,k<id"},
+		{"d", "ALTER TABLE t CHANGE v w INT AFTER id, RENAME COLUMN id TO k", 0, "pause"},
+		{"d", "ALTER TABLE t CHANGE v w BIGINT", 0, "id,w<v"},
+		{"d", "ALTER TABLE t CHANGE v w SMALLINT", 0, "pause"},
+		{"d", "ALTER TABLE t MODIFY v INT FIRST", 0, "v,id"},
+		{"d", "ALTER TABLE t MODIFY v INT UNSIGNED", 0, "pause"},
+		{"d", "ALTER TABLE t MODIFY v INT NOT NULL", 0, "pause"},
+		{"d", "ALTER TABLE t MODIFY v INT NOT NULL", binlog.ModeStrict, "id,v"},
+		{"d", "ALTER TABLE t MODIFY v INT AUTO_INCREMENT", 0, "pause"},
+		{"d", "ALTER TABLE t MODIFY v INT AS (id)", 0, "pause"},
+		{"d", "ALTER TABLE t MODIFY x INT", 0, "pause"},
 		{"d", "ALTER TABLE t DROP PARTITION p0", 0, "pause"},
 		{"d", "ALTER TABLE t CONVERT TO CHARACTER SET latin1", 0, "pause"},
 		{"d", "ALTER TABLE other RENAME TO t", 0, "pause"},
@@ -232,7 +248,7 @@ func TestDDLReader(t *testing.T) {
 		{"d", "FROBNICATE u", 0, ""},
 		{"d", "INSERT INTO t SELECT * FROM u", 0, "pause"},
 		{"d", "LOAD DATA INFILE 'x' INTO TABLE t", 0, "pause"},
-		{"d", "TRUNCATE t", 0, "pause"},
+		{"d", "TRUNCATE t", 0, "emptied"},
 		{"d", "ALTER TABLE t ADD COLUMN w INT INVISIBLE", 0, "pause"},
 		{"d", "ALTER TABLE t ADD COLUMN w GEOMETRY", 0, "id,v,w"},
 		{"d", "ALTER TABLE t ADD COLUMN point POINT /*!80003 SRID 4326 */ AFTER id, ADD SPATIAL INDEX (point), ADD SPATIAL KEY k (point)", 0, "id,point,v"},
@@ -255,10 +271,16 @@ func TestDDLReader(t *testing.T) {
 			switch {
 			case e.pause != nil:
 				got = "pause"
+			case e.emptied:
+				got = "emptied"
 			case e.def != nil:
 				var names []string
 				for _, col := range e.def.Columns {
-					names = append(names, col.Name)
+					name := col.Name
+					if was := e.renamed[strings.ToLower(name)]; was != "" {
+						name += "<" + was
+					}
+					names = append(names, name)
 				}
 				got = strings.Join(names, ",")
 			}

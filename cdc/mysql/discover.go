@@ -169,6 +169,7 @@ func readColumns(cn *conn, db string, tables map[cdc.TableID]*foundTable) error 
 			c.Generated = "stored"
 		}
 		c.Invisible = strings.Contains(extra, "INVISIBLE")
+		c.AutoIncrement = strings.Contains(extra, "AUTO_INCREMENT")
 		if r[7] == "0" {
 			c.Default = &r[8]
 		}
