@@ -107,7 +107,7 @@ func TestSomebodyElsesColumnPausesTheTable(t *testing.T) {
 		return err
 	})
 	st, err := p.tryStart(false)
-	if err != nil || st.Paused == nil || st.Paused.Code != CodeSchemaChange.Name {
+	if err != nil || st.Paused == nil || st.Paused.Code != CodeForeignSchema.Name {
 		t.Fatalf("%+v, %v", st.Paused, err)
 	}
 }

@@ -197,6 +197,31 @@ func (l *lake) reached(ctx context.Context, n int, within time.Duration) {
 	}
 }
 
+// mends are the codes of pauses that end by themselves.
+var mends = map[string]bool{"MYSQL_DDL": true, "SCHEMA_CHANGE": true, "KEY_CHANGED": true, "MYSQL_TABLE_REPLACED": true, "TABLE_EMPTIED": true}
+
+// settled waits until no table is being loaded, or will be by itself.
+func (l *lake) settled(within time.Duration) {
+	l.t.Helper()
+	for deadline := time.Now().Add(within); ; time.Sleep(300 * time.Millisecond) {
+		l.alive()
+		waits := ""
+		for _, s := range l.states() {
+			if s.State == "paused" && s.Paused != nil && mends[s.Paused.Code] {
+				waits += " " + s.Table + ":" + s.Paused.Code
+			}
+		}
+		if waits == "" {
+			l.loaded(time.Until(deadline))
+			return
+		}
+		if time.Now().After(deadline) {
+			l.t.Logf("v%d: still paused after %s: %s", l.format, within, waits)
+			return
+		}
+	}
+}
+
 // state is what `tables --json` shows of a table.
 type state struct {
 	Table, Iceberg, State string
