@@ -132,8 +132,7 @@ func firstWords(sql string) string {
 // read returns the effects of a statement on followed tables. sqlMode is that of the session, charset that of its literals. inTxn says that the
 // statement stands inside a transaction with row events: then it is a change logged as a statement.
 func (d *ddlReader) read(db, sql string, sqlMode uint64, charset string) []ddlEffect {
-	concerns := !isAdministrative(sql) && d.concerns(db, sql)
-	if !concerns && !makesTables(sql) {
+	if (isAdministrative(sql) || !d.concerns(db, sql)) && !makesTables(sql) {
 		return nil
 	}
 	d.strict, d.charset = sqlMode&binlog.ModeStrict != 0, charset
@@ -163,9 +162,6 @@ func (d *ddlReader) parse(sql string, sqlMode uint64, charset string) (stmt ast.
 		return nil, "its bytes are no text of the client's character set"
 	}
 	stmts, _, err := d.p.Parse(rewrite(sql, mode.HasANSIQuotesMode(), mode.HasNoBackslashEscapesMode()), "utf8mb4", "")
-	if (err != nil || len(stmts) != 1) && !concerns {
-		return nil
-	}
 	if err != nil || len(stmts) != 1 {
 		return nil, "it cannot be parsed"
 	}
