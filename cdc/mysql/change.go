@@ -194,14 +194,17 @@ func (f *follower) defines(e *binlog.Event, db, sql, charset string) error {
 			f.programs = nil
 		}
 	}
+	if err := f.merged(e, db, sql, charset); err != nil {
+		return err
+	}
 	if verb(sql) != "CREATE" || !mentions(strings.ToLower(sql), "select") {
 		return nil
 	}
-	if stmt, _ := f.ddl.parse(sql, e.Query.SQLMode, charset); stmt != nil {
-		if c, ok := stmt.(*ast.CreateTableStmt); ok && c.Select != nil {
-			if w := (&written{db: db}); func() bool { w.statement(c); return len(w.functions) > 0 }() {
-				return f.change(db, sql, e.Query.SQLMode, charset)
-			}
+	stmt, _ := f.ddl.parse(sql, e.Query.SQLMode, charset)
+	if c, ok := stmt.(*ast.CreateTableStmt); ok && c.Select != nil {
+		w := &written{db: db}
+		if w.statement(c); len(w.functions) > 0 {
+			return f.change(db, sql, e.Query.SQLMode, charset)
 		}
 	}
 	return nil

@@ -135,6 +135,9 @@ func (d *ddlReader) read(db, sql string, sqlMode uint64, charset string) []ddlEf
 	if (isAdministrative(sql) || !d.concerns(db, sql)) && !makesTables(sql) {
 		return nil
 	}
+	if verb(sql) == "REPAIR" {
+		return d.pauseMentioned(db, sql, "drops rows that it finds damaged")
+	}
 	d.strict, d.charset = sqlMode&binlog.ModeStrict != 0, charset
 	stmt, why := d.parse(sql, sqlMode, charset)
 	if stmt == nil {
@@ -159,11 +162,11 @@ func (d *ddlReader) parse(sql string, sqlMode uint64, charset string) (stmt ast.
 	}
 	d.p.SetSQLMode(mode)
 	if charset == unreadable {
-		return nil, "its bytes are no text of the client's character set"
+		return nil, "is no text of the client's character set"
 	}
 	stmts, _, err := d.p.Parse(rewrite(sql, mode.HasANSIQuotesMode(), mode.HasNoBackslashEscapesMode()), "utf8mb4", "")
 	if err != nil || len(stmts) != 1 {
-		return nil, "it cannot be parsed"
+		return nil, "cannot be parsed"
 	}
 	return stmts[0], ""
 }
@@ -180,7 +183,7 @@ func (d *ddlReader) pauseMentioned(db, sql, why string) []ddlEffect {
 	var out []ddlEffect
 	for _, t := range d.all() {
 		if mentions(low, t.Name) && (strings.EqualFold(t.Database, db) || mentions(low, t.Database)) {
-			out = append(out, ddlEffect{table: t, pause: cdc.Errorf(codeDDL, t, "the statement %q may change the table, and %s", abbreviate(sql), why)})
+			out = append(out, ddlEffect{table: t, pause: cdc.Errorf(codeDDL, t, "the statement %q may change the table: it %s", abbreviate(sql), why)})
 		}
 	}
 	return out
@@ -276,7 +279,7 @@ func (r *ddlStatement) statement(s ast.StmtNode) {
 		*ast.BeginStmt, *ast.CommitStmt, *ast.RollbackStmt, *ast.SavepointStmt, *ast.ReleaseSavepointStmt, *ast.FlushStmt, *ast.SetStmt,
 		*ast.GrantStmt, *ast.RevokeStmt, *ast.CreateUserStmt, *ast.OptimizeTableStmt:
 	default:
-		r.out = append(r.out, r.d.pauseMentioned(r.db, r.sql, "it is of a kind that is not followed")...)
+		r.out = append(r.out, r.d.pauseMentioned(r.db, r.sql, "is of a kind that is not followed")...)
 	}
 }
 

@@ -107,7 +107,11 @@ func (s *Source) readTables(cn *conn) ([]foundTable, error) {
 	}
 	var out []foundTable
 	dbs := map[string]bool{}
+	var merges []cdc.TableID
 	for _, r := range rows {
+		if strings.EqualFold(r[4], "MRG_MYISAM") {
+			merges = append(merges, cdc.TableID{Database: r[0], Name: r[1]})
+		}
 		t := foundTable{SourceTable: binlog.SourceTable{Table: cdc.TableID{Database: r[0], Name: r[1]}, Collation: r[3]}}
 		if !s.patterns.match(t.Table) {
 			continue
@@ -123,6 +127,11 @@ func (s *Source) readTables(cn *conn) ([]foundTable, error) {
 	byName := map[cdc.TableID]*foundTable{}
 	for i := range out {
 		byName[out[i].Table] = &out[i]
+	}
+	for _, m := range merges {
+		if err := readMerged(cn, m, byName); err != nil {
+			return nil, err
+		}
 	}
 	for db := range dbs {
 		if err := readColumns(cn, db, byName); err != nil {

@@ -32,8 +32,7 @@ INSERT INTO t VALUES (3, 3);
 
 -- case: engine_merge
 -- about: rows written through a MERGE table are in its parts, and logged under its own name
--- wrong: what is changed through a MERGE table is overlooked
--- expect: refused MYSQL_ENGINE
+-- expect: refused MYSQL_ENGINE MYSQL_MERGED
 CREATE TABLE t (id INT PRIMARY KEY, a INT) ENGINE = MyISAM;
 CREATE TABLE u (id INT PRIMARY KEY, a INT) ENGINE = MyISAM;
 CREATE TABLE m (id INT NOT NULL, a INT, KEY (id)) ENGINE = MERGE UNION = (t, u) INSERT_METHOD = LAST;
@@ -42,6 +41,19 @@ INSERT INTO u VALUES (2, 2);
 -- then
 INSERT INTO m VALUES (3, 3);
 UPDATE m SET a = 10 WHERE id = 1;
+
+-- case: engine_merge_later
+-- about: a table becomes a part of a MERGE table
+-- expect: refused MYSQL_ENGINE MYSQL_MERGED
+CREATE TABLE t (id INT PRIMARY KEY, a INT) ENGINE = MyISAM;
+CREATE TABLE u (id INT PRIMARY KEY, a INT) ENGINE = MyISAM;
+INSERT INTO t VALUES (1, 1);
+INSERT INTO u VALUES (1, 1);
+-- then
+CREATE TABLE m (id INT NOT NULL, a INT, KEY (id)) ENGINE = MERGE UNION = (t) INSERT_METHOD = LAST;
+INSERT INTO m VALUES (3, 3);
+ALTER TABLE m UNION = (t, u);
+INSERT INTO m VALUES (4, 4);
 
 -- case: engine_change
 -- about: a table changes its engine
@@ -63,7 +75,8 @@ ALTER TABLE t ENGINE = BLACKHOLE;
 INSERT INTO t VALUES (3, 3);
 
 -- case: administration
--- about: statements that look after tables
+-- about: statements that look after tables; REPAIR drops rows that it finds damaged, and does not say so in the log
+-- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 CREATE TABLE m (id INT PRIMARY KEY, a INT) ENGINE = MyISAM;
 INSERT INTO t VALUES (1, 1), (2, 2);
