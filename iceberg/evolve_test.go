@@ -156,6 +156,28 @@ func TestPartitionedTable(t *testing.T) {
 	})
 }
 
+// TestPartitionedByNamesBeyondAvro: manifests are written in Avro, which takes few names.
+func TestPartitionedByNamesBeyondAvro(t *testing.T) {
+	formats(t, func(t *testing.T, format int) {
+		p := newPipe(t, func(o *Options) {
+			o.Tables = func(cdc.TableID) TableOptions {
+				return TableOptions{FormatVersion: format, Partition: []string{"bucket(4, größe in cm)", "größe in cm", "truncate(1, 2nd)", "2nd"}}
+			}
+		})
+		p.schema.Columns[1].Name, p.schema.Columns[2].Name = "größe in cm", "2nd"
+		p.start()
+		p.tx(map[int64]testRow{1: row(1, "a"), 2: row(2, "b")})
+		p.checkpoint()
+		p.check()
+		p.checkSummaries()
+		p.reopen(false)
+		p.start()
+		p.tx(map[int64]testRow{1: row(3, "c")})
+		p.checkpoint()
+		p.check()
+	})
+}
+
 // checkSummaries compares the partition summaries of all manifests with those that iceberg-go works out from all their entries.
 func (p *pipe) checkSummaries() {
 	p.t.Helper()

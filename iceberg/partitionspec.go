@@ -61,11 +61,29 @@ func partitionSpec(t cdc.TableID, fields []string, sc *iceberggo.Schema) (*icebe
 				return r
 			}, strings.SplitN(tr.String(), "[", 2)[0])
 		}
-		opts = append(opts, iceberggo.AddPartitionFieldByName(col, name, tr, sc, nil))
+		opts = append(opts, iceberggo.AddPartitionFieldByName(col, avroName(name), tr, sc, nil))
 	}
 	spec, err := iceberggo.NewPartitionSpecOpts(opts...)
 	if err != nil {
 		return nil, cdc.Errorf(CodeTableConfig, t, "partition: %w", err)
 	}
 	return &spec, nil
+}
+
+// avroName turns what cannot stand in a name of Avro, in which manifests are written, into _x and its code, as Iceberg's own
+// library does.
+func avroName(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		switch {
+		case r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' && i > 0:
+			b.WriteRune(r)
+		case r >= '0' && r <= '9':
+			b.WriteByte('_')
+			b.WriteRune(r)
+		default:
+			fmt.Fprintf(&b, "_x%X", r)
+		}
+	}
+	return b.String()
 }
