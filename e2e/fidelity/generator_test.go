@@ -14,6 +14,7 @@ type generator struct {
 	open            [2]*transaction // of the two sessions
 	columns, tables int
 	format          int
+	related         bool            // has parent and child
 	plain           bool            // only DDL that is followed
 	unfollowed      map[string]bool // tables by name that saw DDL which may pause them
 	ddl             map[string]int  // executed, by kind
@@ -57,6 +58,87 @@ func (g *generator) setup() error {
 	if len(g.list) == 0 {
 		return g.setup()
 	}
+	return g.extras()
+}
+
+// accounts is the number of rows in the table account, which always add up to nothing between transactions.
+const accounts = 8
+
+// extras are tables with a purpose: accounts, rows that a trigger writes, and a foreign key with what it changes by itself.
+func (g *generator) extras() error {
+	steps := []string{"CREATE TABLE account (id INT PRIMARY KEY, amount BIGINT NOT NULL, note VARCHAR(50))"}
+	for i := range accounts {
+		steps = append(steps, fmt.Sprintf("INSERT INTO account VALUES (%d, 0, '')", i+1))
+	}
+	if g.related = g.chance(25); g.related {
+		steps = append(steps, "CREATE TABLE parent (id INT PRIMARY KEY, v INT)",
+			"CREATE TABLE child (id INT AUTO_INCREMENT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id) ON DELETE "+pickOne(g.rng, []string{"CASCADE", "SET NULL"})+" ON UPDATE CASCADE)")
+		for i := range 10 {
+			steps = append(steps, fmt.Sprintf("INSERT INTO parent VALUES (%d, 0)", i), fmt.Sprintf("INSERT INTO child (p) VALUES (%d), (%d)", i, g.rng.IntN(i+1)))
+		}
+	}
+	if g.chance(25) {
+		t := pickOne(g.rng, g.list)
+		steps = append(steps, "CREATE TABLE audit (id INT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(20))")
+		for i, when := range []string{"AFTER INSERT", "BEFORE UPDATE", "AFTER DELETE"} {
+			steps = append(steps, fmt.Sprintf("CREATE TRIGGER watch%d %s ON %s FOR EACH ROW INSERT INTO audit (what) VALUES ('%s')", i, when, t.q(), when))
+		}
+	}
+	for _, s := range steps {
+		if ok, err := g.do(0, s); err != nil {
+			return err
+		} else if !ok {
+			return fmt.Errorf("refused: %s", s)
+		}
+	}
+	return nil
+}
+
+// The tables of extras, for transactions to say that they use them.
+var accountTable, familyTables = &rtable{}, &rtable{}
+
+// special changes tables of extras.
+func (g *generator) special(s int) error {
+	t := accountTable
+	if g.related && g.chance(50) {
+		t = familyTables
+	}
+	if other := g.open[1-s]; other != nil && other.tables[t] {
+		return nil
+	}
+	if g.open[s] != nil {
+		g.open[s].tables[t] = true
+	}
+	var steps []string
+	if t == familyTables {
+		a := g.rng.IntN(20)
+		steps = []string{pickOne(g.rng, []string{
+			fmt.Sprintf("DELETE FROM parent WHERE id = %d", a), fmt.Sprintf("UPDATE IGNORE parent SET id = %d WHERE id = %d", g.rng.IntN(20), a),
+			fmt.Sprintf("REPLACE INTO parent VALUES (%d, 1)", a), fmt.Sprintf("INSERT IGNORE INTO child (p) VALUES (%d), (%d)", a, g.rng.IntN(20)),
+			fmt.Sprintf("UPDATE parent, child SET parent.v = 5, child.p = NULL WHERE parent.id = %d AND child.p = parent.id", a),
+		})}
+	} else {
+		a, b, n := 1+g.rng.IntN(accounts), 1+g.rng.IntN(accounts), 1+g.rng.IntN(1000)
+		if a == b {
+			return nil
+		}
+		steps = []string{
+			fmt.Sprintf("UPDATE account SET amount = amount - %d, id = -id WHERE ABS(id) = %d", n, a),
+			fmt.Sprintf("UPDATE account SET amount = amount + %d, note = '%d' WHERE ABS(id) = %d", n, n, b),
+		}
+		if g.chance(30) { // the row goes, and comes again
+			steps = append(steps, fmt.Sprintf("CREATE TEMPORARY TABLE moved%d SELECT * FROM account WHERE ABS(id) = %d", n, a), fmt.Sprintf("DELETE FROM account WHERE ABS(id) = %d", a),
+				fmt.Sprintf("INSERT INTO account SELECT * FROM moved%d", n), fmt.Sprintf("DROP TEMPORARY TABLE moved%d", n))
+		}
+		if g.open[s] == nil {
+			steps = append(append([]string{"BEGIN"}, steps...), "COMMIT")
+		}
+	}
+	for _, q := range steps {
+		if _, err := g.do(s, q); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -91,6 +173,8 @@ func (g *generator) step() error {
 			return g.define(s)
 		case n < 53:
 			return g.variable(s)
+		case n < 62:
+			return g.special(s)
 		}
 		return g.change(s)
 	}
@@ -104,6 +188,20 @@ func (g *generator) step() error {
 	case n < 31 && tx.savepoints > 0:
 		_, err := g.do(s, fmt.Sprintf("ROLLBACK TO s%d", 1+g.rng.IntN(tx.savepoints)))
 		return err
+	case n < 33: // DDL ends the transaction
+		g.open[s] = nil
+		before := g.script.len()
+		err := g.define(s)
+		if g.script.len() == before {
+			g.open[s] = tx
+		}
+		return err
+	case n < 35:
+		g.open[s] = nil
+		_, err := g.do(s, goneSession)
+		return err
+	case n < 43:
+		return g.special(s)
 	}
 	return g.change(s)
 }

@@ -46,12 +46,22 @@ func newLake(t *testing.T, bin string, m *testenv.MySQLServer, batch, format int
 	t.Helper()
 	l := &lake{t: t, bin: bin, dir: t.TempDir(), batch: batch, format: format}
 	include := fmt.Sprintf(`"load%d_*.*", "log%d_*.*", "split%d_*.*", "sentinel.*"`, batch, batch, batch)
-	l.configure(m, include, `{match: "*_choice_*.*", zero_dates: "null", columns: {boolean: ["*"], microseconds: ["*"], wkb: ["*"]}}`, 200, "1s", 1)
+	l.configure(m, lakeConfig{include: include, chunk: 200, interval: "1s", parallelism: 1,
+		rules: `{match: "*_choice_*.*", zero_dates: "null", columns: {boolean: ["*"], microseconds: ["*"], wkb: ["*"]}}`})
 	return l
 }
 
+// lakeConfig is what differs between pipelines.
+type lakeConfig struct {
+	include, rules string // items of lists
+	mysql          string // more of the section, each with a comma before it
+	chunk          int
+	interval       string
+	parallelism    int
+}
+
 // configure writes the configuration and opens the log.
-func (l *lake) configure(m *testenv.MySQLServer, include, rules string, chunk int, interval string, parallelism int) {
+func (l *lake) configure(m *testenv.MySQLServer, c lakeConfig) {
 	t := l.t
 	t.Helper()
 	listen, err := net.Listen("tcp", "127.0.0.1:0")
@@ -62,7 +72,7 @@ func (l *lake) configure(m *testenv.MySQLServer, include, rules string, chunk in
 	listen.Close() //nolint:errcheck // only its number is wanted
 	cfg := fmt.Sprintf(`version: 1
 pipeline: fidelity%d
-mysql: {host: %s, port: %d, user: %s, password: %s, load: {readers: 2, chunk_rows: %d}}
+mysql: {host: %s, port: %d, user: %s, password: %s, load: {readers: 2, chunk_rows: %d}%s}
 tables:
   include: [%s]
   rules: [%s]
@@ -74,7 +84,7 @@ checkpoints: {interval: %s}
 state: {dir: "%s/state"}
 runtime: {parallelism: %d, memory: 512MiB}
 http: {listen: "127.0.0.1:%d"}
-`, l.format, m.Host(), m.Port(), testenv.CDCUser, testenv.CDCPassword, chunk, include, rules, l.dir, l.format, l.dir, interval, l.dir, parallelism, l.port)
+`, l.format, m.Host(), m.Port(), testenv.CDCUser, testenv.CDCPassword, c.chunk, c.mysql, c.include, c.rules, l.dir, l.format, l.dir, c.interval, l.dir, c.parallelism, l.port)
 	if err := os.WriteFile(filepath.Join(l.dir, "pipeline.yaml"), []byte(cfg), 0o600); err != nil {
 		t.Fatal(err)
 	}

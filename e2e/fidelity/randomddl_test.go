@@ -308,6 +308,26 @@ func (g *generator) wholeTable(s int, t *rtable) error {
 			g.list = append(g.list, nt)
 		}
 		return err
+	case n < 81 && len(g.list) < 6:
+		nt := t.clone()
+		g.tables++
+		nt.name, nt.suffix, nt.uniqKey, nt.indexes = fmt.Sprintf("c%d", g.tables), "", false, nil
+		nt.cols = nt.pick(func(c *rcolumn) bool { return !c.invisible })
+		var names []string
+		for _, c := range nt.cols {
+			c.generated, c.unique = "", false
+			if c.key {
+				names = append(names, quote(c.name))
+			}
+		}
+		if len(names) == 0 || len(names) != len(t.keys()) {
+			return nil
+		}
+		ok, err := do("select", "CREATE TABLE "+nt.q()+" (PRIMARY KEY ("+strings.Join(names, ", ")+")) SELECT * FROM "+t.q())
+		if ok {
+			g.list = append(g.list, nt)
+		}
+		return err
 	case n < 84 && may("drop table") && len(g.list) > 1 && len(g.free(s)) == len(g.list):
 		ok, err := do("drop table", "DROP TABLE "+t.q(), t.name)
 		if !ok || err != nil {

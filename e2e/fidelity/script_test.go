@@ -53,6 +53,9 @@ func (s *sscript) len() int {
 	return n
 }
 
+// goneSession is a step that closes the session's connection, whatever it is in.
+const goneSession = "-- the connection is closed"
+
 // player executes statements in the sessions of a script, and writes them down.
 type player struct {
 	ctx    context.Context
@@ -80,7 +83,15 @@ func (p *player) part() { p.script.parts = append(p.script.parts, nil) }
 
 // do executes a statement. ok is false if MySQL refused it; err is anything worse.
 func (p *player) do(session int, sql string) (ok bool, err error) {
+	last := len(p.script.parts) - 1
 	c := p.conns[session]
+	if sql == goneSession {
+		if delete(p.conns, session); c != nil {
+			c.Close() //nolint:errcheck // a test's connection
+		}
+		p.script.parts[last] = append(p.script.parts[last], sstep{session: session, sql: sql})
+		return true, nil
+	}
 	if c == nil {
 		if c, err = p.m.Connect(p.ctx, p.db); err != nil {
 			return false, err
@@ -105,7 +116,6 @@ func (p *player) do(session int, sql string) (ok bool, err error) {
 		p.rows += int64(res.AffectedRows)
 		res.Close()
 	}
-	last := len(p.script.parts) - 1
 	p.script.parts[last] = append(p.script.parts[last], st)
 	return st.failed == "", err
 }

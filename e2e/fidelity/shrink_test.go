@@ -117,7 +117,7 @@ func (s *shrinker) tryTogether(scripts []sscript) (failed int) {
 		b.runs = append(b.runs, r)
 		include = append(include, fmt.Sprintf(`"%s.*"`, r.db))
 	}
-	b.configure(s.m, strings.Join(include, ", "), "", 100, "200ms", 1)
+	b.configure(s.m, lakeConfig{include: strings.Join(include, ", "), rules: `{match: "s*.*", zero_dates: "null"}`, chunk: 100, interval: "200ms", parallelism: 1})
 	failed = -1
 	defer func() {
 		if why := recover(); why != nil {
