@@ -22,7 +22,7 @@ const null = "\x00NULL"
 // column says how one column is put into the text that both sides are compared by.
 type column struct{ name, dataType, columnType string }
 
-// mysqlRows reads a table from MySQL as text: key is the primary key's text.
+// mysqlRows reads a table from MySQL as text, by the primary key's text; equal rows of a table without a key by the row and a number.
 func mysqlRows(ctx context.Context, m *testenv.MySQLServer, db, tbl string) (map[string]string, []column, error) {
 	info, err := m.Query(ctx, fmt.Sprintf(`SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, COLUMN_KEY FROM information_schema.COLUMNS
 		WHERE TABLE_SCHEMA='%s' AND TABLE_NAME='%s' ORDER BY ORDINAL_POSITION`, db, tbl))
@@ -65,7 +65,7 @@ func mysqlRows(ctx context.Context, m *testenv.MySQLServer, db, tbl string) (map
 	if err != nil {
 		return nil, nil, err
 	}
-	out := map[string]string{}
+	out, times := map[string]string{}, map[string]int{}
 	for r := range res.RowNumber() {
 		vals := make([]string, len(cols))
 		for i, c := range cols {
@@ -79,12 +79,18 @@ func mysqlRows(ctx context.Context, m *testenv.MySQLServer, db, tbl string) (map
 			}
 			vals[i] = mysqlText(c, s[1:])
 		}
-		out[rowKey(vals, key)] = strings.Join(vals, "\x01")
+		out[rowKey(vals, key, times)] = strings.Join(vals, "\x01")
 	}
 	return out, cols, nil
 }
 
-func rowKey(vals []string, key []int) string {
+// rowKey counts in times how often it has seen a row without a key.
+func rowKey(vals []string, key []int, times map[string]int) string {
+	if len(key) == 0 {
+		row := strings.Join(vals, "\x01")
+		times[row]++
+		return fmt.Sprintf("%s\x01%d", row, times[row])
+	}
 	var k []string
 	for _, i := range key {
 		k = append(k, vals[i])
@@ -132,7 +138,7 @@ func icebergRows(ctx context.Context, cat catalog.Catalog, ident table.Identifie
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]string{}
+	out, times := map[string]string{}, map[string]int{}
 	for rec, err := range it {
 		if err != nil {
 			return nil, err
@@ -154,7 +160,7 @@ func icebergRows(ctx context.Context, cat catalog.Catalog, ident table.Identifie
 			for i := range cols {
 				vals[i] = arrowText(rec.Column(idx[i]), r)
 			}
-			k := rowKey(vals, key)
+			k := rowKey(vals, key, times)
 			if _, ok := out[k]; ok {
 				return nil, fmt.Errorf("%v: the row with key %q is there twice", ident, k)
 			}

@@ -89,7 +89,7 @@ func (p *pipeline) read(python, reader, table string) (int, []string, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	got := map[string]string{}
+	got, times := map[string]string{}, map[string]int{}
 	sc := bufio.NewScanner(bytes.NewReader(out))
 	sc.Buffer(nil, 64<<20)
 	for sc.Scan() {
@@ -112,7 +112,7 @@ func (p *pipeline) read(python, reader, table string) (int, []string, error) {
 				vals[i] = *v
 			}
 		}
-		k := rowKey(vals, key)
+		k := rowKey(vals, key, times)
 		if _, ok := got[k]; ok {
 			return 0, nil, fmt.Errorf("the row with key %q is there twice", k)
 		}

@@ -12,13 +12,14 @@ import (
 	"github.com/cdc2lake/cdc2lake/internal/testenv"
 )
 
-// The tables of the equality tests. Between them they have every kind of key and every type that is supported.
+// The tables of the equality tests. Between them they have every kind of key, and none, and every type that is supported.
 const ddl = `
 CREATE TABLE plain (id BIGINT PRIMARY KEY, name VARCHAR(40) NOT NULL, amount DECIMAL(12,2), note TEXT, at DATETIME(6) NOT NULL, n INT);
 CREATE TABLE comp (a INT NOT NULL, b VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci NOT NULL, v BIGINT UNSIGNED, PRIMARY KEY (a, b));
 CREATE TABLE strkey (k VARCHAR(30) CHARACTER SET latin1 NOT NULL PRIMARY KEY, v INT NOT NULL);
 CREATE TABLE binkey (k BINARY(8) NOT NULL, d DATETIME(3) NOT NULL, v VARBINARY(20), PRIMARY KEY (k, d));
 CREATE TABLE deckey (k DECIMAL(30,4) NOT NULL PRIMARY KEY, v VARCHAR(10));
+CREATE TABLE nokey (a INT, b VARCHAR(20), f DOUBLE, at DATETIME(3) NULL, KEY (a));
 CREATE TABLE types (
   id INT UNSIGNED NOT NULL PRIMARY KEY,
   i8 TINYINT, u8 TINYINT UNSIGNED, i16 SMALLINT, u16 SMALLINT UNSIGNED, i24 MEDIUMINT, u24 MEDIUMINT UNSIGNED,
@@ -30,7 +31,7 @@ CREATE TABLE types (
   bit1 BIT(1), bit12 BIT(12), e ENUM('red','green','blue'), s SET('a','b','c','d'), j JSON);
 `
 
-var tables = []string{"plain", "comp", "strkey", "binkey", "deckey", "types"}
+var tables = []string{"plain", "comp", "strkey", "binkey", "deckey", "nokey", "types"}
 
 // workload writes to a database from several connections at once.
 type workload struct {
@@ -152,6 +153,8 @@ func statement(rng *rand.Rand) string {
 			return fmt.Sprintf("UPDATE plain SET n = %d WHERE id BETWEEN %d AND %d", rng.IntN(1000), rng.IntN(4000), rng.IntN(4000))
 		case "comp":
 			return fmt.Sprintf("DELETE FROM comp WHERE a = %d AND b < 'c'", rng.IntN(300))
+		case "nokey":
+			return fmt.Sprintf("INSERT INTO nokey SELECT a, b, -f, at FROM nokey WHERE a = %d LIMIT 10", rng.IntN(200))
 		}
 		return "INSERT IGNORE INTO " + table + " VALUES " + tuple(table, rng, false) + "," + tuple(table, rng, false)
 	case 6: // the key changes
@@ -164,6 +167,8 @@ func statement(rng *rand.Rand) string {
 			return fmt.Sprintf("UPDATE strkey SET k = %s WHERE %s", latin(rng), where("strkey", rng))
 		case "deckey":
 			return fmt.Sprintf("UPDATE deckey SET k = -k WHERE %s", where("deckey", rng))
+		case "nokey":
+			return fmt.Sprintf("UPDATE nokey SET a = %s WHERE %s", orNull(rng, fmt.Sprint(rng.IntN(200))), where("nokey", rng))
 		}
 		return "DELETE FROM " + table + " WHERE " + where(table, rng)
 	default:
@@ -178,6 +183,8 @@ func statement(rng *rand.Rand) string {
 			return fmt.Sprintf("UPDATE binkey SET v = %s WHERE %s", orNull(rng, bin(rng, 20)), where("binkey", rng))
 		case "deckey":
 			return fmt.Sprintf("UPDATE deckey SET v = %s WHERE %s", text(rng, 10), where("deckey", rng))
+		case "nokey":
+			return fmt.Sprintf("UPDATE nokey SET b = UPPER(b) WHERE %s", where("nokey", rng))
 		}
 		return "REPLACE INTO types VALUES " + tuple("types", rng, false)
 	}
@@ -195,6 +202,11 @@ func where(table string, rng *rand.Rand) string {
 		return fmt.Sprintf("k = UNHEX('%02x')", rng.IntN(200))
 	case "deckey":
 		return fmt.Sprintf("k = %d.25", rng.IntN(500))
+	case "nokey": // any of those that are equal
+		if rng.IntN(10) == 0 {
+			return fmt.Sprintf("a = %d", rng.IntN(200))
+		}
+		return fmt.Sprintf("a = %d LIMIT %d", rng.IntN(200), 1+rng.IntN(3))
 	}
 	return fmt.Sprintf("id = %d", rng.IntN(800))
 }
@@ -219,6 +231,8 @@ func tuple(table string, rng *rand.Rand, fill bool) string {
 			sign = "-"
 		}
 		return fmt.Sprintf("(%s%d.25,%s)", sign, rng.IntN(500), orNull(rng, text(rng, 10)))
+	case "nokey":
+		return fmt.Sprintf("(%s,%s,%d,%s)", orNull(rng, fmt.Sprint(rng.IntN(200))), orNull(rng, fmt.Sprintf("'%c'", []rune("aAäb ")[rng.IntN(5)])), rng.IntN(2), orNull(rng, "'2024-01-01'"))
 	}
 	n := func(bits int, signed bool) string {
 		v := rng.Uint64() >> (64 - bits)
