@@ -33,8 +33,9 @@ build: ## build bin/cdc2lake
 	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/ ./cmd/...
 
 .PHONY: servers
-servers: ## fetch MySQL and build the S3 server for tests and the demo, once
+servers: ## fetch MySQL and MariaDB and build the S3 server for tests and the demo, once
 	@[ -n "$${CDC2LAKE_MYSQL_DSN:-}" ] || docker/local/mysql.sh path
+	@CDC2LAKE_FLAVOR=mariadb docker/local/mysql.sh path
 	@docker/local/s3server.sh path
 
 .PHONY: test

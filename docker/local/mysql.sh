@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A real MySQL without Docker and without touching the host: Debian's server packages, unpacked with their
+# A real MySQL or MariaDB without Docker and without touching the host: Debian's server packages, unpacked with their
 # own libc into the cache folder. Linux only; needs no root.
 #
 #   mysql.sh path                      make a server available; print "FLAVOR PROGRAM VERSION"
@@ -12,13 +12,18 @@
 # The server is the one named by CDC2LAKE_MYSQLD (a program); else one that is fetched from Debian once; else a
 # mysqld, else a mariadbd on PATH. Debian unstable rolls, so the version is whatever it had at the first use:
 # remove the folder "mysql" in the cache to fetch a newer one.
+# CDC2LAKE_FLAVOR=mariadb asks for MariaDB 10.11 of Debian 12: CDC2LAKE_MARIADBD, else fetched, else a mariadbd on PATH.
 set -euo pipefail
 
 CACHE=${XDG_CACHE_HOME:-${HOME:?set HOME or XDG_CACHE_HOME}/.cache}/cdc2lake
-PREFIX=$CACHE/mysql
-SUITE=sid
+case ${CDC2LAKE_FLAVOR:-mysql} in
+  mysql) WANT=mysql NAME=MySQL SUITE=sid PACKAGES="mysql-server-core mysql-client-core" GIVEN=CDC2LAKE_MYSQLD ONPATH="mysqld mariadbd" ;;
+  mariadb) WANT=mariadb NAME=MariaDB SUITE=bookworm PACKAGES="mariadb-server-core mariadb-client-core" GIVEN=CDC2LAKE_MARIADBD ONPATH=mariadbd ;;
+  *) echo "mysql: CDC2LAKE_FLAVOR is mysql or mariadb" >&2; exit 2 ;;
+esac
+PREFIX=$CACHE/$WANT
 
-say() { echo "mysql: $*" >&2; }
+say() { echo "$WANT: $*" >&2; }
 die() { say "$*"; exit 1; }
 
 # --- fetch ---------------------------------------------------------------------------------------------
@@ -67,7 +72,7 @@ unpack() {
   key=$(keyring "$w") ||
     { echo "no keyring of Debian's archive: install the package debian-archive-keyring" >>"$w/log"; return 1; }
   for mirror in $(mirrors | awk '!seen[$0]++'); do
-    say "fetching MySQL from $mirror ($SUITE; about 55 MB, once)"
+    say "fetching $NAME from $mirror ($SUITE; up to 55 MB, once)"
     rm -rf "$w/state"
     apt_options "$w/state"
     echo "deb [arch=$arch signed-by=$key] $mirror $SUITE main" >"$w/sources.list"
@@ -76,9 +81,10 @@ unpack() {
       -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null)
     apt-get "${APT[@]}" update >>"$w/log" 2>&1 || continue
     # Everything the two packages need, less what only their Perl scripts and the C library's extras use.
-    packages=$(apt-get "${APT[@]}" -s --no-install-recommends install mysql-server-core mysql-client-core 2>>"$w/log" |
+    # shellcheck disable=SC2086 # one word a package
+    packages=$(apt-get "${APT[@]}" -s --no-install-recommends install $PACKAGES 2>>"$w/log" |
       awk '$1=="Inst"{print $2}' |
-      grep -Ev '^(perl|libperl|libgdbm|libdb5|gcc-|libc-gconv|libcrypt1$|libbz2|openssl-provider)') || continue
+      grep -Ev '^(perl|libperl|libgdbm|libdb5|gcc-|libc-gconv|libbz2|openssl-provider)') || continue
     # shellcheck disable=SC2086 # one word a package
     (cd "$w/state/cache/archives" && apt-get "${APT[@]}" download $packages) >>"$w/log" 2>&1 || continue
     for deb in "$w"/state/cache/archives/*.deb; do dpkg-deb -x "$deb" "$root" >>"$w/log" 2>&1 || return 1; done
@@ -105,17 +111,27 @@ install_fetched() {
   for p in apt-get dpkg dpkg-deb; do command -v "$p" >/dev/null || return 1; done
   unpack "$tmp" || { tail -n 3 "$tmp/apt/log" >&2 || true; return 1; }
   lib=$(cd "$tmp/root" && echo usr/lib/*-linux-gnu*)
-  ld=$(cd "$tmp/root" && find "$lib" -maxdepth 1 -name 'ld-linux*' | head -n 1)
+  [ ! -d "$tmp/root/${lib#usr/}" ] || lib+=" ${lib#usr/}" # before Debian 13 the C library is there
+  # shellcheck disable=SC2086 # one word a folder
+  ld=$(cd "$tmp/root" && find $lib -maxdepth 1 -name 'ld-linux*' | head -n 1)
   [ -n "$ld" ] || { say "the unpacked packages hold no dynamic loader"; return 1; }
   mkdir "$tmp/bin"
-  local run=("$PREFIX/root/$ld" --library-path "$PREFIX/root/$lib")
+  lib=$PREFIX/root/${lib// /:$PREFIX/root/}
+  local run=("$PREFIX/root/$ld" --library-path "$lib")
   options=(--no-defaults "--basedir=$PREFIX/root/usr" "--lc-messages-dir=$PREFIX/root/usr/share/mysql"
     "--character-sets-dir=$PREFIX/root/usr/share/mysql/charsets" "--plugin-dir=$PREFIX/root/usr/lib/mysql/plugin")
-  wrapper "$tmp/bin/mysqld" "${run[@]}" "$PREFIX/root/usr/sbin/mysqld" "${options[@]}" --mysqlx=OFF
+  if [ $WANT = mysql ]; then
+    options+=(--mysqlx=OFF)
+  else
+    options+=(--character-set-server=utf8mb4)
+  fi
+  p=$PREFIX/root/usr/sbin/mysqld
+  [ -e "$tmp/root/usr/sbin/mysqld" ] || p=$PREFIX/root/usr/sbin/mariadbd
+  wrapper "$tmp/bin/mysqld" "${run[@]}" "$p" "${options[@]}"
   for p in mysql mysqladmin mysqldump mysqlbinlog; do
-    wrapper "$tmp/bin/$p" "${run[@]}" "$PREFIX/root/usr/bin/$p" --no-defaults
+    [ ! -e "$tmp/root/usr/bin/$p" ] || wrapper "$tmp/bin/$p" "${run[@]}" "$PREFIX/root/usr/bin/$p" --no-defaults
   done
-  finish "$tmp" mysql
+  finish "$tmp" $WANT
 }
 
 # install_local TMP PROGRAM: the same wrappers around a server of the host.
@@ -156,35 +172,36 @@ flavor_of() { case $("$1" --version 2>/dev/null) in *MariaDB*) echo mariadb ;; *
 
 # ensure: leave a usable server at PREFIX. The lock makes a second first use wait for the first.
 ensure() {
-  local program=''
-  if [ -n "${CDC2LAKE_MYSQLD:-}" ]; then
-    [ -x "$CDC2LAKE_MYSQLD" ] || die "CDC2LAKE_MYSQLD=$CDC2LAKE_MYSQLD is not a program"
-    program=$CDC2LAKE_MYSQLD
-    PREFIX=$CACHE/mysql-$(cksum <<<"$program" | cut -d' ' -f1)
+  local program=${!GIVEN:-} p
+  if [ -n "$program" ]; then
+    [ -x "$program" ] || die "$GIVEN=$program is not a program"
+    PREFIX=$CACHE/$WANT-$(cksum <<<"$program" | cut -d' ' -f1)
   fi
   [ ! -s "$PREFIX/complete" ] || return 0
   mkdir -p "$CACHE"
   command -v flock >/dev/null || die "flock is missing: install util-linux"
-  exec 9>"$CACHE/mysql.lock"
-  flock -n 9 || { say "waiting for another process that is making MySQL available"; flock 9; }
-  local tmp=$CACHE/mysql.partial
+  exec 9>"$CACHE/$WANT.lock"
+  flock -n 9 || { say "waiting for another process that is making $NAME available"; flock 9; }
+  local tmp=$CACHE/$WANT.partial
   rm -rf "$tmp"
   mkdir "$tmp"
   if [ -s "$PREFIX/complete" ]; then
     :
   elif [ -n "$program" ]; then
     install_local "$tmp" "$program"
-  elif [ -n "$(find "$CACHE/mysql-path/complete" -mmin -600 2>/dev/null)" ]; then
-    PREFIX=$CACHE/mysql-path # the fetch failed a short while ago: do not make every run wait for it again
+  elif [ -n "$(find "$CACHE/$WANT-path/complete" -mmin -600 2>/dev/null)" ]; then
+    PREFIX=$CACHE/$WANT-path # the fetch failed a short while ago: do not make every run wait for it again
   elif ! install_fetched "$tmp"; then
-    program=$(PATH=$PATH:/usr/sbin:/usr/local/sbin && { command -v mysqld || command -v mariadbd; }) ||
-      die "no MySQL: the fetch from Debian failed (see above), and there is no mysqld or mariadbd on PATH.
+    for p in $ONPATH; do [ -n "$program" ] || program=$(PATH=$PATH:/usr/sbin:/usr/local/sbin && command -v "$p") || true; done
+    [ -n "$program" ] ||
+      die "no $NAME: the fetch from Debian failed (see above), and there is none on PATH (looked for: $ONPATH).
   Give one: apt-get install debian-archive-keyring (and a way to deb.debian.org), or mysql-server, or
-  mariadb-server-core; or name a running server's administrator in CDC2LAKE_MYSQL_DSN=user:password@tcp(host:port)/"
-    say "could not fetch MySQL (see above); using $program"
+  mariadb-server-core; or name a program in $GIVEN; or a running MySQL's administrator in
+  CDC2LAKE_MYSQL_DSN=user:password@tcp(host:port)/"
+    say "could not fetch $NAME (see above); using $program"
     rm -rf "$tmp"
     mkdir "$tmp"
-    PREFIX=$CACHE/mysql-path
+    PREFIX=$CACHE/$WANT-path
     install_local "$tmp" "$program"
   fi
   rm -rf "$tmp"
@@ -214,16 +231,24 @@ make_data() {
       --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=OFF --log-error="$work/log" >&2 ||
       { cat "$work/log" >&2; rm -rf "$work"; return 1; }
   else
-    local installer
-    installer=$(command -v mariadb-install-db || command -v mysql_install_db) ||
-      die "mariadb-install-db is missing: install mariadb-server-core and mariadb-client-core"
-    # The installer has made a root of its own at 127.0.0.1.
-    { echo "FLUSH PRIVILEGES;"; init_sql | sed 's/^CREATE USER/CREATE OR REPLACE USER/'; } >"$work/init.sql"
+    # What mariadb-install-db does, which finds only a server in its own place.
+    local sql f
+    for sql in "$(dirname "$program")/../root/usr/share/mysql" /usr/share/mysql /usr/share/mariadb; do
+      [ ! -e "$sql/mysql_system_tables.sql" ] || break
+    done
     {
-      "$installer" --no-defaults --datadir="$data" --auth-root-authentication-method=normal --skip-test-db \
-        --skip-name-resolve --force "${as_root[@]}" &&
-        "$program" "${as_root[@]}" --datadir="$data" --bootstrap <"$work/init.sql"
-    } >"$work/log" 2>&1 || { cat "$work/log" >&2; rm -rf "$work"; return 1; }
+      printf "%s;\n" "CREATE DATABASE mysql" "USE mysql" "SET @auth_root_socket = NULL"
+      for f in mysql_system_tables mysql_performance_tables mysql_system_tables_data maria_add_gis_sp_bootstrap mysql_sys_schema; do
+        cat "$sql/$f.sql" || echo "no such file;"
+      done
+      # The tables' data has a root of its own at 127.0.0.1.
+      echo "FLUSH PRIVILEGES;"
+      init_sql | sed 's/^CREATE USER/CREATE OR REPLACE USER/'
+    } >"$work/init.sql"
+    mkdir -p "$data"
+    "$program" "${as_root[@]}" --datadir="$data" --bootstrap --innodb-buffer-pool-size=32M --innodb-log-file-size=8M \
+      --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=OFF <"$work/init.sql" >"$work/log" 2>&1 ||
+      { cat "$work/log" >&2; rm -rf "$work"; return 1; }
   fi
   rm -rf "$work"
 }
@@ -270,7 +295,7 @@ run() {
     options+=(--gtid-mode=ON --enforce-gtid-consistency=ON --performance-schema=OFF
       --innodb-redo-log-capacity=64M --innodb-doublewrite=OFF)
   else
-    options+=(--binlog-format=ROW)
+    options+=(--binlog-format=ROW --innodb-doublewrite=OFF --innodb-log-file-size=32M --gtid-strict-mode=ON)
   fi
   exec "$program" "${as_root[@]}" --datadir="$dir/data" --bind-address=127.0.0.1 --port="$port" --socket="$socket" \
     --pid-file="$dir/mysqld.pid" --server-id="$port" "${options[@]}" "$@"

@@ -50,25 +50,16 @@ type MySQLServer struct {
 
 // MySQL starts a server, or MariaDB where no MySQL can be had (see Flavor). The first use on a machine fetches it.
 func MySQL(ctx context.Context, o MySQLOptions) (*MySQLServer, error) {
-	return startMySQL(ctx, o, "")
+	return startMySQL(ctx, o, "mysql")
 }
 
-// MariaDB starts the host's MariaDB; ErrUnavailable where there is none.
+// MariaDB starts a MariaDB 10.11. The first use on a machine fetches it.
 func MariaDB(ctx context.Context, o MySQLOptions) (*MySQLServer, error) {
-	for _, program := range []string{"mariadbd", "/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd"} {
-		if path, err := exec.LookPath(program); err == nil {
-			return startMySQL(ctx, o, path)
-		}
-	}
-	return nil, fmt.Errorf("mariadb: %w: install mariadb-server-core and mariadb-client-core", ErrUnavailable)
+	return startMySQL(ctx, o, "mariadb")
 }
 
-// startMySQL starts the given program, or the one that mysql.sh chooses.
-func startMySQL(ctx context.Context, o MySQLOptions, program string) (*MySQLServer, error) {
-	s := &MySQLServer{host: "127.0.0.1", port: o.Port, user: "root", password: "root", options: o}
-	if program != "" {
-		s.env = []string{"CDC2LAKE_MYSQLD=" + program}
-	}
+func startMySQL(ctx context.Context, o MySQLOptions, flavor string) (*MySQLServer, error) {
+	s := &MySQLServer{host: "127.0.0.1", port: o.Port, user: "root", password: "root", options: o, env: []string{"CDC2LAKE_FLAVOR=" + flavor}}
 	if _, err := script(ctx, s.env, "mysql.sh", "path"); err != nil {
 		return nil, fmt.Errorf("mysql: %w: %w", ErrUnavailable, err)
 	}

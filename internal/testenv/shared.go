@@ -58,6 +58,9 @@ var (
 		}
 		return MySQL(ctx, MySQLOptions{})
 	}}
+	sharedMariaDB = lazy[*MySQLServer]{started: func(ctx context.Context) (*MySQLServer, error) {
+		return MariaDB(ctx, MySQLOptions{})
+	}}
 	sharedS3 = lazy[*S3Server]{started: func(ctx context.Context) (*S3Server, error) {
 		return S3(ctx, S3Options{})
 	}}
@@ -77,7 +80,17 @@ type Database struct {
 // can be had, and is skipped with -short.
 func NeedMySQL(t testing.TB) *Database {
 	t.Helper()
-	s := sharedMySQL.get(t)
+	return newDatabase(t, sharedMySQL.get(t))
+}
+
+// NeedMariaDB is NeedMySQL for MariaDB.
+func NeedMariaDB(t testing.TB) *Database {
+	t.Helper()
+	return newDatabase(t, sharedMariaDB.get(t))
+}
+
+func newDatabase(t testing.TB, s *MySQLServer) *Database {
+	t.Helper()
 	name := unique(t, "_", 60)
 	if err := s.Exec(context.Background(), "CREATE DATABASE `"+name+"`"); err != nil {
 		t.Fatal(err)
@@ -174,7 +187,7 @@ func (w wrapped) Run() int {
 
 // Shutdown stops the shared servers.
 func Shutdown() error {
-	return errors.Join(sharedMySQL.stop(), sharedS3.stop(), sharedPostgreSQL.stop())
+	return errors.Join(sharedMySQL.stop(), sharedMariaDB.stop(), sharedS3.stop(), sharedPostgreSQL.stop())
 }
 
 // Slow skips a test that takes too long for every change, unless CDC2LAKE_TEST_ALL is set (make test-all).
