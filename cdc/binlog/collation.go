@@ -4,6 +4,15 @@ import "sort"
 
 // CollationCharset returns the character set of a collation by its id, or "" if the id is not known.
 func CollationCharset(id uint64) string {
+	switch {
+	case id >= 2048: // MariaDB's uca1400
+		if n := id >> 8 & 7; id < 4096 && n < uint64(len(uca1400)) {
+			return uca1400[n]
+		}
+		return ""
+	case id >= 1024: // MariaDB's collations without padding
+		id -= 1024
+	}
 	i := sort.Search(len(collations), func(i int) bool { return uint64(collations[i].last) >= id })
 	if i < len(collations) && uint64(collations[i].first) <= id {
 		return collations[i].charset
@@ -11,7 +20,10 @@ func CollationCharset(id uint64) string {
 	return ""
 }
 
-// collations are MySQL's, in ranges of ids with one character set.
+// uca1400 are the character sets of MariaDB's collations from id 2048 on, 256 for each.
+var uca1400 = [...]string{"utf8mb3", "utf8mb4", "ucs2", "utf16", "utf32"}
+
+// collations are MySQL's and MariaDB's, in ranges of ids with one character set.
 var collations = []struct {
 	first, last uint16
 	charset     string
@@ -36,4 +48,5 @@ var collations = []struct {
 	{128, 151, "ucs2"}, {159, 159, "ucs2"}, {160, 183, "utf32"}, {192, 215, "utf8mb3"}, {223, 223, "utf8mb3"},
 	{224, 247, "utf8mb4"}, {248, 250, "gb18030"}, {255, 271, "utf8mb4"}, {273, 275, "utf8mb4"},
 	{277, 294, "utf8mb4"}, {296, 298, "utf8mb4"}, {300, 300, "utf8mb4"}, {303, 323, "utf8mb4"},
+	{576, 578, "utf8mb3"}, {608, 610, "utf8mb4"}, {640, 642, "ucs2"}, {672, 674, "utf16"}, {736, 738, "utf32"},
 }

@@ -26,6 +26,7 @@ type column struct {
 	salt     string
 	members  []string // ENUM and SET, as UTF-8; nil: those of src
 	buf      []byte
+	inflater *inflater // of COMPRESSED columns
 }
 
 // setNull makes row r NULL. Slots are zeroed here and not only when a batch is recycled.
@@ -93,6 +94,21 @@ func (c *column) putBinary(v *cdc.Vec, r int, raw []byte) error {
 	}
 	v.Data = append(v.Data, raw...)
 	return end(v, r)
+}
+
+// putInflated appends the value that stands compressed in the log.
+func (c *column) putInflated(v *cdc.Vec, r int, raw []byte) error {
+	if c.inflater == nil {
+		c.inflater = &inflater{}
+	}
+	raw, err := c.inflater.value(raw)
+	switch {
+	case err != nil:
+		return err
+	case c.cs != nil:
+		return c.putText(v, r, raw)
+	}
+	return c.putBinary(v, r, raw)
 }
 
 // putHashedInt hashes an integer; u is its two's complement.

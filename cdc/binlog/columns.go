@@ -325,6 +325,17 @@ func (o *op) rare(v *cdc.Vec, r int, raw []byte) error {
 		return end(v, r)
 	case opBoolean, opMicros, opRowMicros, opWKB:
 		return o.chosen(v, r, raw)
+	case opUUID:
+		v.Data = appendUUID(v.Data, raw)
+		return end(v, r)
+	case opINET4:
+		v.Data = appendINET4(v.Data, raw)
+		return end(v, r)
+	case opINET6:
+		v.Data = appendINET6(v.Data, raw)
+		return end(v, r)
+	case opInflate:
+		return o.c.putInflated(v, r, raw)
 	case opHashInt:
 		u := littleEndian(raw)
 		if bits := 8 * len(raw); !o.unsigned {

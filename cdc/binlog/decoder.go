@@ -42,6 +42,7 @@ type Decoder struct {
 	ev        Event
 	key       []byte
 	payload   payloadReader
+	inflater  inflater
 }
 
 // NewDecoder returns a decoder. seed is the pipeline's (cdc.Seed).
@@ -239,12 +240,15 @@ func (d *Decoder) Event(ev []byte) error {
 // dispatch decodes an event whose header is in e.
 func (d *Decoder) dispatch(e *Event, body []byte) error {
 	switch e.Type {
-	case TableMapEvent, WriteRowsV1, UpdateRowsV1, DeleteRowsV1, WriteRowsV2, UpdateRowsV2, DeleteRowsV2, PartialUpdateRowsEvent:
+	case TableMapEvent, WriteRowsV1, UpdateRowsV1, DeleteRowsV1, WriteRowsV2, UpdateRowsV2, DeleteRowsV2, PartialUpdateRowsEvent,
+		WriteRowsCompressedV1, UpdateRowsCompressedV1, DeleteRowsCompressedV1, WriteRowsCompressed, UpdateRowsCompressed, DeleteRowsCompressed:
 		e.Body = body
 		if d.hold {
 			return d.h.Event(e)
 		}
 		return d.Apply(e)
+	case QueryCompressedEvent:
+		return d.queryCompressed(e, body)
 	case TransactionPayloadEvent:
 		if e.Nested {
 			return d.bad(e, errors.New("a compressed transaction within another"))
@@ -252,7 +256,8 @@ func (d *Decoder) dispatch(e *Event, body []byte) error {
 		return d.transaction(e, body)
 	case QueryEvent, XidEvent, GTIDEvent, AnonymousGTIDEvent, GTIDTaggedEvent, RotateEvent, HeartbeatEvent, HeartbeatV2Event,
 		IncidentEvent, ExecuteLoadQueryEvent, StopEvent, IntvarEvent, RandEvent, UserVarEvent, RowsQueryEvent, PreviousGTIDsEvent,
-		TransactionContextEvent, ViewChangeEvent, XAPrepareEvent, IgnorableEvent, BeginLoadQueryEvent, AppendBlockEvent, DeleteFileEvent:
+		TransactionContextEvent, ViewChangeEvent, XAPrepareEvent, IgnorableEvent, BeginLoadQueryEvent, AppendBlockEvent, DeleteFileEvent,
+		AnnotateRowsEvent, BinlogCheckpointEvent, DomainGTIDEvent, GTIDListEvent, StartEncryptionEvent:
 	default:
 		if e.Flags&flagIgnorable == 0 {
 			return cdc.Errorf(CodeEvent, cdc.TableID{}, "event of type %d before position %d", e.Type, e.End)
@@ -274,7 +279,8 @@ func (d *Decoder) Apply(e *Event) error {
 	if e.Type == TableMapEvent {
 		return d.tableMap(e, e.Body)
 	}
-	return d.rows(e, e.Body)
+	compressed := e.Type.expand()
+	return d.rows(e, e.Body, compressed)
 }
 
 // format reads a format description: version 2, server version 50, time 4, header length 1, lengths of the other

@@ -44,6 +44,21 @@ const (
 	TransactionPayloadEvent EventType = 40 // its events are delivered one by one
 	HeartbeatV2Event        EventType = 41
 	GTIDTaggedEvent         EventType = 42
+
+	// Of MariaDB. Compressed statements and rows are delivered as what they hold.
+
+	AnnotateRowsEvent      EventType = 160 // the statement behind rows
+	BinlogCheckpointEvent  EventType = 161
+	DomainGTIDEvent        EventType = 162 // begins a transaction, also where no BEGIN follows
+	GTIDListEvent          EventType = 163
+	StartEncryptionEvent   EventType = 164
+	QueryCompressedEvent   EventType = 165
+	WriteRowsCompressedV1  EventType = 166 // rows
+	UpdateRowsCompressedV1 EventType = 167 // rows
+	DeleteRowsCompressedV1 EventType = 168 // rows
+	WriteRowsCompressed    EventType = 169 // rows
+	UpdateRowsCompressed   EventType = 170 // rows
+	DeleteRowsCompressed   EventType = 171 // rows
 )
 
 // Bits of Event.Flags.
@@ -72,7 +87,7 @@ type Event struct {
 	End  uint32
 	Body []byte // what follows the header, without the checksum
 
-	GTID  GTID  // GTIDEvent, GTIDTaggedEvent; AnonymousGTIDEvent has only the times
+	GTID  GTID  // GTIDEvent, GTIDTaggedEvent, DomainGTIDEvent; AnonymousGTIDEvent has only the times
 	Query Query // QueryEvent, ExecuteLoadQueryEvent
 
 	// RotateEvent: the next file and position. Heartbeats: where the log stands.
@@ -117,6 +132,8 @@ func (e *Event) parse() error {
 		return e.GTID.parse(b)
 	case GTIDTaggedEvent:
 		return e.GTID.parseTagged(b)
+	case DomainGTIDEvent:
+		return e.GTID.parseDomain(b, e.ServerID)
 	case XidEvent:
 		if len(b) < 8 {
 			return errShortEvent

@@ -32,6 +32,9 @@ const (
 	famJSON
 	famGeometry
 	famVector
+	famUUID // MariaDB's, and those below
+	famINET4
+	famINET6
 )
 
 var families = map[string]family{
@@ -43,6 +46,7 @@ var families = map[string]family{
 	"bit": famBit, "enum": famEnum, "set": famSet, "json": famJSON, "vector": famVector,
 	"geometry": famGeometry, "point": famGeometry, "linestring": famGeometry, "polygon": famGeometry, "multipoint": famGeometry,
 	"multilinestring": famGeometry, "multipolygon": famGeometry, "geomcollection": famGeometry, "geometrycollection": famGeometry,
+	"uuid": famUUID, "inet4": famINET4, "inet6": famINET6,
 }
 
 // family returns the column's family. Texts in the character set binary are binaries.
@@ -123,7 +127,7 @@ func (f family) cdcType(c *SourceColumn) cdc.Type {
 			return cdc.Type{Kind: cdc.KindBool}
 		}
 		return cdc.Type{Kind: cdc.KindBinary}
-	case famChar, famVarchar, famText, famEnum, famSet, famJSON:
+	case famChar, famVarchar, famText, famEnum, famSet, famJSON, famUUID, famINET4, famINET6:
 		return cdc.Type{Kind: cdc.KindString}
 	default:
 		return cdc.Type{}

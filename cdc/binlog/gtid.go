@@ -21,7 +21,25 @@ type GTID struct {
 	ImmediateMicros, OriginalMicros int64
 	// Length is the transaction's size in the log in bytes, this event included; 0 if unknown.
 	Length uint64
+
+	// Domain and Server, with GNO, are the identity of MariaDB's. Standalone ones consist of the one event that follows.
+	Domain, Server uint32
+	Standalone     bool
+	// XA is the name of the XA transaction whose first half begins; there is no XA START then.
+	XA string
+	// Alter is the half of an ALTER TABLE that is logged when it starts and again when it ends (binlog_alter_two_phase).
+	Alter AlterPhase
 }
+
+// AlterPhase tells the two halves of an ALTER TABLE apart.
+type AlterPhase uint8
+
+// The halves; zero is a statement that is logged once.
+const (
+	AlterStart    AlterPhase = 2 // it has begun, and changed nothing yet
+	AlterCommit   AlterPhase = 4 // it is done
+	AlterRollback AlterPhase = 8 // it was given up
+)
 
 // parse reads a GTID_LOG_EVENT: flags 1, UUID 16, number 8, then in servers since 5.7 a type byte 2 and two logical
 // clocks of 8 bytes, since 8.0 the commit times of 7 bytes each (the second only if bit 55 of the first is set), the

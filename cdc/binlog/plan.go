@@ -44,6 +44,10 @@ const (
 	opBoolean
 	opMicros
 	opWKB
+	opUUID
+	opINET4
+	opINET6
+	opInflate // a text or bytes that MariaDB compressed
 	opHashInt
 	opSkip // left out
 
@@ -159,12 +163,12 @@ func (o *op) measure(m *mapColumn) error {
 			return fmt.Errorf("%d digits of fractional seconds", m.meta)
 		}
 		o.size = map[byte]int32{typeTimestamp2: 4, typeDatetime2: 5, typeTime2: 3}[m.typ] + int32(m.meta+1)/2
-	case typeVarchar, typeVarString, typeString:
+	case typeVarchar, typeVarString, typeString, typeVarcharC:
 		o.form = form1
 		if m.meta > 255 {
 			o.form = form2
 		}
-	case typeBlob, typeJSON, typeGeometry, typeVector, typeTinyBlob, typeMediumBlob, typeLongBlob:
+	case typeBlob, typeBlobC, typeJSON, typeGeometry, typeVector, typeTinyBlob, typeMediumBlob, typeLongBlob:
 		if m.meta < 1 || m.meta > 4 {
 			return fmt.Errorf("%d bytes of length", m.meta)
 		}
@@ -201,12 +205,22 @@ var mapTypes = map[family]struct {
 	famTimestamp: {typeTimestamp2, opTimestamp, opTimestamp}, famYear: {typeYear, opYear, opYear},
 	famBit: {typeBit, opBit, opBit}, famEnum: {typeEnum, opEnum, opEnum}, famSet: {typeSet, opSet, opSet}, famJSON: {typeJSON, opJSON, opJSON},
 	famGeometry: {typeGeometry, opGeometry, opGeometry}, famVector: {typeVector, opBinary, opBinary},
+	famUUID: {typeString, opUUID, opUUID}, famINET4: {typeString, opINET4, opINET4}, famINET6: {typeString, opINET6, opINET6},
 }
+
+// compressedTypes are the log's types of COMPRESSED columns.
+var compressedTypes = map[byte]byte{typeVarchar: typeVarcharC, typeBlob: typeBlobC}
+
+// fixedBytes is how long values are that the log has as strings of bytes.
+var fixedBytes = map[family]int{famUUID: 16, famINET4: 4, famINET6: 16}
 
 // bind checks that the map's column is of the definition's type, and chooses the code.
 func (o *op) bind(m *mapColumn, signs bool) error {
 	c := o.c
 	want := mapTypes[c.fam]
+	if c.src.Compressed {
+		want.typ = compressedTypes[want.typ]
+	}
 	if m.typ != want.typ {
 		return fmt.Errorf("its type in the log is %d, expected %d", m.typ, want.typ)
 	}
@@ -239,7 +253,11 @@ func (o *op) bind(m *mapColumn, signs bool) error {
 			return fmt.Errorf("it has %d bytes in the log", m.meta)
 		}
 	case famVarbinary:
-		if int(m.meta) != c.src.Length {
+		if int(m.meta) != c.src.Length && !(c.src.Compressed && int(m.meta) == c.src.Length+1) {
+			return fmt.Errorf("it has %d bytes in the log", m.meta)
+		}
+	case famUUID, famINET4, famINET6:
+		if int(m.meta) != fixedBytes[c.fam] {
 			return fmt.Errorf("it has %d bytes in the log", m.meta)
 		}
 	case famEnum, famSet:
@@ -259,6 +277,8 @@ func (o *op) bind(m *mapColumn, signs bool) error {
 	switch {
 	case c.choice != choiceUsual:
 		_, o.code, _ = c.chosen()
+	case c.src.Compressed:
+		o.code = opInflate
 	case c.hash && c.fam.integer():
 		o.code, o.unsigned = opHashInt, c.src.Unsigned
 	case c.hash:

@@ -20,6 +20,8 @@ const (
 	ModeRealAsFloat        = 0x1
 	ModeANSIQuotes         = 0x4
 	ModeNoBackslashEscapes = 0x100000
+	ModeOracle             = 0x200               // of MariaDB
+	ModeEmptyStringIsNull  = 1 << 32             // of MariaDB
 	ModeStrict             = 0x200000 | 0x400000 // STRICT_TRANS_TABLES, STRICT_ALL_TABLES: either is enough
 )
 

@@ -86,7 +86,7 @@ func rowCode(c *column) (code opcode, f form, size int32) {
 		}
 	case famEnum, famSet:
 		code = opText
-	case famJSON:
+	case famJSON, famUUID, famINET4, famINET6: // texts, here
 		code = opCopy
 	}
 	switch {

@@ -70,7 +70,8 @@ func (p *plan) bind(t *Table, l *layout) {
 
 // rows decodes a rows event: table id 6, flags 2, in version 2 the length (itself included) of extra data and those, the
 // number of columns, the bitmap of columns that are present (two of an update), the images.
-func (d *Decoder) rows(e *Event, b []byte) error {
+// MariaDB can compress the images.
+func (d *Decoder) rows(e *Event, b []byte, compressed bool) error {
 	if len(b) < 8 {
 		return d.bad(e, errShortEvent)
 	}
@@ -136,6 +137,12 @@ func (d *Decoder) rows(e *Event, b []byte) error {
 			}
 		}
 		b = b[len(p.full):]
+	}
+	if compressed {
+		var err error
+		if b, err = d.inflater.record(b); err != nil {
+			return d.bad(e, err)
+		}
 	}
 	if len(b) == 0 {
 		return nil

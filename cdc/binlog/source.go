@@ -28,13 +28,15 @@ type SourceColumn struct {
 
 	// The following are parsed from ColumnType.
 
-	DataType  string   `json:"data_type"`           // DATA_TYPE: "int"
-	Unsigned  bool     `json:"unsigned,omitempty"`  // also of ZEROFILL
-	Length    int      `json:"length,omitempty"`    // characters; bytes of BINARY and VARBINARY; bits of BIT
-	Precision int      `json:"precision,omitempty"` // DECIMAL
-	Scale     int      `json:"scale,omitempty"`     // DECIMAL
-	FSP       int      `json:"fsp,omitempty"`       // digits of fractional seconds
-	Values    []string `json:"values,omitempty"`    // members of ENUM and SET
+	DataType string `json:"data_type"`          // DATA_TYPE: "int"
+	Unsigned bool   `json:"unsigned,omitempty"` // also of ZEROFILL
+	// Compressed columns of MariaDB are compressed in the log, too.
+	Compressed bool     `json:"compressed,omitempty"`
+	Length     int      `json:"length,omitempty"`    // characters; bytes of BINARY and VARBINARY; bits of BIT
+	Precision  int      `json:"precision,omitempty"` // DECIMAL
+	Scale      int      `json:"scale,omitempty"`     // DECIMAL
+	FSP        int      `json:"fsp,omitempty"`       // digits of fractional seconds
+	Values     []string `json:"values,omitempty"`    // members of ENUM and SET
 }
 
 // SourceTable is a table as MySQL defines it: all columns, also invisible, generated and excluded ones, in ordinal order.
@@ -55,7 +57,7 @@ func (c *SourceColumn) ParseType() error {
 		name, rest = text[:i], text[i:]
 	}
 	c.DataType = strings.ToLower(name)
-	c.Unsigned, c.Length, c.Precision, c.Scale, c.FSP, c.Values = false, 0, 0, 0, 0, nil
+	c.Unsigned, c.Compressed, c.Length, c.Precision, c.Scale, c.FSP, c.Values = false, false, 0, 0, 0, 0, nil
 	var args []string
 	if strings.HasPrefix(rest, "(") {
 		var err error
@@ -64,8 +66,11 @@ func (c *SourceColumn) ParseType() error {
 		}
 	}
 	for _, word := range strings.Fields(strings.ToLower(rest)) {
-		if word == "unsigned" || word == "zerofill" {
+		switch word {
+		case "unsigned", "zerofill":
 			c.Unsigned = true
+		case "compressed*/", "compressed":
+			c.Compressed = true
 		}
 	}
 	number := func(i, otherwise int) (int, error) {

@@ -26,6 +26,8 @@ const (
 	typeTimestamp2 = 17
 	typeDatetime2  = 18
 	typeTime2      = 19
+	typeBlobC      = 140 // MariaDB's COMPRESSED columns
+	typeVarcharC   = 141
 	typeVector     = 242
 	typeJSON       = 245
 	typeNewDecimal = 246
@@ -115,9 +117,9 @@ func parseTableMap(body []byte) (*tableMap, error) {
 		k := 0
 		switch t {
 		case typeFloat, typeDouble, typeTimestamp2, typeDatetime2, typeTime2, typeBlob, typeTinyBlob, typeMediumBlob, typeLongBlob,
-			typeJSON, typeGeometry, typeVector:
+			typeJSON, typeGeometry, typeVector, typeBlobC:
 			k = 1
-		case typeVarchar, typeVarString, typeBit, typeNewDecimal, typeString, typeEnum, typeSet:
+		case typeVarchar, typeVarcharC, typeVarString, typeBit, typeNewDecimal, typeString, typeEnum, typeSet:
 			k = 2
 		}
 		if len(meta) < k {
@@ -126,7 +128,7 @@ func parseTableMap(body []byte) (*tableMap, error) {
 		switch {
 		case k == 1:
 			c.meta = uint16(meta[0])
-		case t == typeVarchar || t == typeVarString:
+		case t == typeVarchar || t == typeVarString || t == typeVarcharC:
 			c.meta = binary.LittleEndian.Uint16(meta)
 		case t == typeBit: // bits of the odd byte, whole bytes
 			c.meta = uint16(meta[0]) + 8*uint16(meta[1])
@@ -198,7 +200,7 @@ func (c *mapColumn) isNumber() bool {
 
 func (c *mapColumn) isText() bool {
 	switch c.typ {
-	case typeString, typeVarString, typeVarchar, typeBlob:
+	case typeString, typeVarString, typeVarchar, typeBlob, typeVarcharC, typeBlobC:
 		return true
 	}
 	return false
