@@ -13,7 +13,11 @@ func (f *follower) position() position {
 		p.GTIDMode, p.GTIDs = true, f.gtids.text()
 		if f.last.known {
 			p.LastGTID = f.last.id.String()
+			if f.last.before.server != 0 {
+				p.LastBefore = f.last.before.String()
+			}
 		}
+		_, p.MariaDB = f.gtids.set.(domainSet)
 	} else if f.last.file == f.at.file {
 		p.LastStart = f.last.start
 	}

@@ -107,6 +107,9 @@ func (cn *conn) setUp() error {
 		return err
 	}
 	cn.uuid = strings.ToLower(row[0])
+	if cn.dialect.mariadb {
+		cn.uuid = row[0] // base64
+	}
 	return nil
 }
 

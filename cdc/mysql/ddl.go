@@ -37,6 +37,7 @@ type ddlReader struct {
 	timestampNull bool
 	// columnKeys says that foreign keys written with a column count (9.0 and later).
 	columnKeys bool
+	mariadb    bool
 	// strict is that of the session of the statement at hand: members of an ENUM that are the same to its collation are errors.
 	strict bool
 	// charset is that of the statement at hand, see statementText.
@@ -150,6 +151,9 @@ func (d *ddlReader) read(db, sql string, sqlMode uint64, charset string) []ddlEf
 
 // parse returns nil, and why, if the statement cannot be read.
 func (d *ddlReader) parse(sql string, sqlMode uint64, charset string) (stmt ast.StmtNode, why string) {
+	if d.mariadb && sqlMode&(binlog.ModeOracle|binlog.ModeEmptyStringIsNull) != 0 {
+		return nil, "statements under sql_mode ORACLE or EMPTY_STRING_IS_NULL are not read"
+	}
 	mode := pmysql.SQLMode(0)
 	if sqlMode&binlog.ModeANSIQuotes != 0 {
 		mode |= pmysql.ModeANSIQuotes

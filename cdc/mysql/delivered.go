@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 
-	gomysql "github.com/go-mysql-org/go-mysql/mysql"
-
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
@@ -17,7 +15,7 @@ type delivered struct {
 	open   bool // ready is closed: a Follow runs
 	gtids  bool
 	seq    uint64
-	set    *gomysql.MysqlGTIDSet // nil without GTIDs
+	set    gtidSet // nil without GTIDs
 	tables map[cdc.TableID]startOf
 	// partial is the transaction that is being handed on, zero if none.
 	partial gtid
@@ -30,19 +28,19 @@ type delivered struct {
 // after it can have been passed over.
 type moment struct {
 	position
-	set *gomysql.MysqlGTIDSet // nil without GTIDs
+	set gtidSet // nil without GTIDs
 }
 
 // startOf is where a table's log began.
 type startOf struct {
-	set       *gomysql.MysqlGTIDSet
+	set       gtidSet
 	truncates int
 }
 
 func newDelivered() *delivered { return &delivered{ready: make(chan struct{})} }
 
 // begin makes the start of a Follow known, end its end.
-func (d *delivered) begin(gtids bool, set *gomysql.MysqlGTIDSet, tables map[cdc.TableID]startOf) {
+func (d *delivered) begin(gtids bool, set gtidSet, tables map[cdc.TableID]startOf) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.gtids, d.seq, d.set, d.tables, d.partial = gtids, 0, set, tables, gtid{}
@@ -105,12 +103,12 @@ func (d *delivered) snapshot(ctx context.Context, t cdc.TableID) (snapshot, erro
 			start, ok := d.tables[t]
 			s.truncates = start.truncates
 			if d.gtids {
-				set := d.set.Clone().(*gomysql.MysqlGTIDSet)
+				set := d.set.clone()
 				if d.partial.gno != 0 {
-					addRun(set, d.partial.sid, d.partial.tag, d.partial.gno, d.partial.gno+1)
+					set.add(d.partial, d.partial.gno+1)
 				}
 				if ok && start.set != nil {
-					union(set, start.set)
+					set.union(start.set)
 				}
 				s.set = set.String()
 			}
@@ -125,17 +123,6 @@ func (d *delivered) snapshot(ctx context.Context, t cdc.TableID) (snapshot, erro
 		case <-ready:
 		case <-ctx.Done():
 			return snapshot{}, context.Cause(ctx)
-		}
-	}
-}
-
-// union adds o to s.
-func union(s, o *gomysql.MysqlGTIDSet) {
-	for sid, tags := range *o {
-		for tag, ins := range tags {
-			for _, in := range ins {
-				addRun(s, sid, tag.String(), in.Start, in.Stop)
-			}
 		}
 	}
 }

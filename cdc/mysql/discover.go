@@ -100,8 +100,8 @@ func (s *Source) describe(ts []foundTable, pos cdc.Position) []cdc.Discovered {
 
 // readTables reads the selected tables' definitions, ordered by name.
 func (s *Source) readTables(cn *conn) ([]foundTable, error) {
-	rows, err := cn.query("SELECT TABLE_SCHEMA, TABLE_NAME, COALESCE(TABLE_ROWS, 0), COALESCE(TABLE_COLLATION, ''), COALESCE(ENGINE, '') FROM information_schema.TABLES" +
-		" WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')")
+	rows, err := cn.query("SELECT TABLE_SCHEMA, TABLE_NAME, COALESCE(TABLE_ROWS, 0), COALESCE(TABLE_COLLATION, ''), COALESCE(ENGINE, ''), TABLE_TYPE FROM information_schema.TABLES" +
+		" WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')")
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +119,9 @@ func (s *Source) readTables(cn *conn) ([]foundTable, error) {
 		t.rows, _ = strconv.ParseInt(r[2], 10, 64)
 		if rowless(r[4]) {
 			t.refused = cdc.Errorf(codeEngine, t.Table, "its engine is %s", r[4])
+		}
+		if r[5] != "BASE TABLE" {
+			t.refused = cdc.Errorf(codeVersioned, t.Table, "")
 		}
 		out = append(out, t)
 		dbs[r[0]] = true

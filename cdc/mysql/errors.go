@@ -37,6 +37,7 @@ var (
 	codeEngine    = cdc.NewCode("MYSQL_ENGINE", cdc.TablePaused, "the table's storage engine keeps no rows of its own, so that the log does not say what it holds", "change it to another engine (ALTER TABLE … ENGINE = InnoDB) and reload, or leave the table out with tables.exclude")
 	codeLock      = cdc.NewCode("MYSQL_LOCK", cdc.TablePaused, "the user may not lock a table without a key, which its initial load has to, for a moment", "GRANT LOCK TABLES ON the table's database, then `cdc2lake reload TABLE`; or add a primary key")
 	codeGone      = cdc.NewCode("MYSQL_TABLE_GONE", cdc.TablePaused, "the table is no longer in the source", "create it again, and it is loaded anew; or leave it out with tables.exclude").Mended(cdc.MendReplace)
+	codeVersioned = cdc.NewCode("MARIADB_VERSIONED", cdc.TablePaused, "the table is system-versioned: MariaDB logs the rows of its history as rows of the table", "ALTER TABLE … DROP SYSTEM VERSIONING and reload, or leave the table out with tables.exclude")
 )
 
 // errAccess etc. are numbers of server errors (mysqld_error.h).

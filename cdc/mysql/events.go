@@ -80,7 +80,7 @@ func dumpError(err error) error {
 			code = codeServerID
 		case has("purged", "could not find first log file"):
 			code = codePurged
-		case has("more gtids than", "> file size", "bogus data", "entry exceeded", "log_pos", "impossible position", "diverging", "does not know of"):
+		case has("more gtids than", "> file size", "bogus data", "entry exceeded", "log_pos", "impossible position", "diverging", "does not know of", "diverged", "not in the master's binlog"):
 			code = codeHistory
 		}
 	} else if n := serverError(err); n == erSpecificAccess || n == erAccessDenied || n == erDBAccessDenied {
@@ -129,7 +129,7 @@ func (f *follower) Event(e *binlog.Event) error {
 	switch e.Type {
 	case binlog.TableMapEvent:
 		f.hold(e)
-	case binlog.GTIDEvent, binlog.GTIDTaggedEvent, binlog.AnonymousGTIDEvent:
+	case binlog.GTIDEvent, binlog.GTIDTaggedEvent, binlog.DomainGTIDEvent, binlog.AnonymousGTIDEvent:
 		return f.beginTxn(e)
 	case binlog.XidEvent:
 		return f.endTxn(e)
@@ -141,14 +141,15 @@ func (f *follower) Event(e *binlog.Event) error {
 		return f.rotate(e)
 	case binlog.HeartbeatEvent, binlog.HeartbeatV2Event:
 		return f.heartbeat(e)
-	case binlog.FormatDescriptionEvent, binlog.PreviousGTIDsEvent, binlog.StopEvent:
+	case binlog.FormatDescriptionEvent, binlog.PreviousGTIDsEvent, binlog.GTIDListEvent, binlog.BinlogCheckpointEvent, binlog.StartEncryptionEvent, binlog.StopEvent:
 		if !f.txn.open && f.at.reading > f.at.pos {
 			f.at.pos = f.at.reading
 		}
 	case binlog.IncidentEvent:
 		return &cdc.Error{Code: codeLogFormat, Msg: fmt.Sprintf("the server says that its log lost events (incident %d after %s)", e.Incident, f.label())}
 	case binlog.WriteRowsV1, binlog.UpdateRowsV1, binlog.DeleteRowsV1, binlog.WriteRowsV2, binlog.UpdateRowsV2, binlog.DeleteRowsV2,
-		binlog.PartialUpdateRowsEvent:
+		binlog.PartialUpdateRowsEvent, binlog.WriteRowsCompressedV1, binlog.UpdateRowsCompressedV1, binlog.DeleteRowsCompressedV1,
+		binlog.WriteRowsCompressed, binlog.UpdateRowsCompressed, binlog.DeleteRowsCompressed:
 		if f.xa.open != nil {
 			f.hold(e)
 			return nil

@@ -9,8 +9,6 @@ import (
 	"sort"
 	"time"
 
-	gomysql "github.com/go-mysql-org/go-mysql/mysql"
-
 	"github.com/cdc2lake/cdc2lake/cdc"
 	"github.com/cdc2lake/cdc2lake/cdc/binlog"
 )
@@ -26,8 +24,8 @@ type followed struct {
 	opts   binlog.TableOptions
 	table  *binlog.Table
 	start  position
-	set    *gomysql.MysqlGTIDSet // of start, with GTIDs
-	before bool                  // start covers the transaction that is being read
+	set    gtidSet // of start, with GTIDs
+	before bool    // start covers the transaction that is being read
 	// shows is what the load shows of a table without a key, nil as long as that is not known; see moment.
 	shows *moment
 	// paused tables are followed no further.
@@ -75,6 +73,7 @@ type follower struct {
 // lastTxn is the last complete transaction.
 type lastTxn struct {
 	id     gtid
+	before gtid // of MariaDB's: the one before in its domain
 	known  bool
 	start  uint64 // offset in the file of at
 	file   string
@@ -195,7 +194,10 @@ func (f *follower) startAt(p position, from map[cdc.TableID]startOf) error {
 	// The place in the files is learned anew: the position may be continued on another server.
 	f.at = logPos{}
 	if p.LastGTID != "" {
-		if f.last.id, err = parseGTID(p.LastGTID); err != nil {
+		if f.last.id, err = parseGTID(p.LastGTID, p.MariaDB); err != nil {
+			return err
+		}
+		if f.last.before, err = parseGTID(p.LastBefore, p.MariaDB); err != nil {
 			return err
 		}
 		f.last.known = true
@@ -305,10 +307,20 @@ func (f *follower) request() dumpRequest {
 	req := dumpRequest{server: f.server, file: f.at.file, pos: f.at.pos, starts: from}
 	if f.gtids != nil {
 		f.gtids.flush()
-		req.gtids, req.full = true, f.gtids.set.Clone().(*gomysql.MysqlGTIDSet)
+		req.gtids, req.full = true, f.gtids.set.clone()
 		req.set = req.full
-		if f.last.known && setContains(req.full, f.last.id) {
-			req.verify, req.last, req.set = true, f.last.id, without(req.full, f.last.id)
+		if !f.last.known {
+			return req
+		}
+		switch set := req.full.(type) {
+		case uuidSet:
+			if set.has(f.last.id) {
+				req.verify, req.last, req.set = true, f.last.id, set.without(f.last.id)
+			}
+		case domainSet:
+			if set[f.last.id.domain] == f.last.id {
+				req.verify, req.last, req.set = true, f.last.id, set.without(f.last.id, f.last.before)
+			}
 		}
 		return req
 	}
@@ -328,7 +340,7 @@ func (f *follower) connected(st *started) {
 	f.server = st.server
 	f.verify, f.fresh, f.idle = st.verify, false, logPos{}
 	f.obs.connected()
-	f.ddl.lowerNames, f.ddl.timestampNull, f.ddl.columnKeys, f.cascades = st.lower, st.tsNull, st.columnKeys, st.cascades
+	f.ddl.lowerNames, f.ddl.timestampNull, f.ddl.columnKeys, f.ddl.mariadb, f.cascades = st.lower, st.tsNull, st.columnKeys, st.mariadb, st.cascades
 	f.at.reading = f.at.pos
 	if f.gtids == nil && st.verify {
 		f.at.reading = f.last.start

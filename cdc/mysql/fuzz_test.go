@@ -98,12 +98,14 @@ func FuzzPosition(f *testing.F) {
 			}
 			_, _ = p.set()
 		}
-		if g, err := parseGTID(s); err == nil {
-			if again, err := parseGTID(g.String()); err != nil || again != g {
-				t.Errorf("%+v becomes %+v, %v", g, again, err)
+		for _, mariadb := range []bool{false, true} {
+			if g, err := parseGTID(s, mariadb); err == nil && g != (gtid{}) {
+				if again, err := parseGTID(g.String(), mariadb); err != nil || again != g {
+					t.Errorf("%+v becomes %+v, %v", g, again, err)
+				}
 			}
+			_, _ = parseGTIDs(s, mariadb)
 		}
-		_, _ = parseGTIDs(s)
 	})
 }
 

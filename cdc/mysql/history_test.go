@@ -57,7 +57,7 @@ func TestSilentHistory(t *testing.T) {
 // ends just before it; it is still not delivered again.
 func TestVerifiedLate(t *testing.T) {
 	const sid = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
-	last, err := parseGTID(sid + ":105")
+	last, err := parseGTID(sid+":105", false)
 	must(t, err)
 	f := &follower{verify: true, last: lastTxn{id: last, known: true, micros: 7}, gtids: newGTIDTracker(mustSet(t, sid+":1-100:105"), &newDelivered().mu)}
 	for gno := int64(101); gno <= 106; gno++ {

@@ -100,7 +100,7 @@ func (s *Source) Read(ctx context.Context, schema *cdc.Schema, c cdc.Chunk, emit
 
 // waitVisible returns when the connection's next statement sees all that was delivered.
 func (s *Source) waitVisible(ctx context.Context, cn *conn, t cdc.TableID, snap snapshot) error {
-	if snap.gtids {
+	if snap.gtids && cn.dialect.waitsFor(s) {
 		if snap.set == "" {
 			return nil
 		}

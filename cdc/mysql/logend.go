@@ -40,7 +40,7 @@ func (e *LogEnd) Covers(p cdc.Position) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		return have.Contain(want), nil
+		return have.covers(want), nil
 	}
 	c, err := comparePositions(at, e.end)
 	return c >= 0, err
@@ -123,11 +123,20 @@ func (s *Source) logEnd(ctx context.Context, cn **conn, from cdc.Position) (*Log
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) == 0 || len(rows[0]) < 5 {
+	if len(rows) == 0 || len(rows[0]) < 4 {
 		return nil, cdc.Errorf(codePreflight, cdc.TableID{}, "the binary log is off")
 	}
 	r := rows[0]
-	e.end = position{Server: (*cn).uuid, File: r[0], GTIDMode: r[4] != "", GTIDs: r[4]}
+	e.end = position{Server: (*cn).uuid, File: r[0]}
+	if (*cn).dialect.mariadb {
+		row, err := (*cn).queryRow((*cn).dialect.gtids)
+		if err != nil {
+			return nil, err
+		}
+		e.end.GTIDMode, e.end.GTIDs, e.end.MariaDB = true, row[0], true
+	} else if len(r) > 4 {
+		e.end.GTIDMode, e.end.GTIDs = r[4] != "", r[4]
+	}
 	if e.end.Pos, err = strconv.ParseUint(r[1], 10, 64); err != nil {
 		return nil, protocolError("log position %q", r[1])
 	}

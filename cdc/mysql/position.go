@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	gomysql "github.com/go-mysql-org/go-mysql/mysql"
-
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
@@ -31,6 +29,9 @@ type position struct {
 	LastGTID   string `json:"last_gtid,omitempty"`
 	LastStart  uint64 `json:"last_start,omitempty"`
 	LastMicros int64  `json:"last_micros,omitempty"`
+	// MariaDB says that GTIDs are MariaDB's. LastBefore is then the one before LastGTID in its domain.
+	MariaDB    bool   `json:"mariadb,omitempty"`
+	LastBefore string `json:"last_before,omitempty"`
 }
 
 // encode returns the position's text.
@@ -69,21 +70,7 @@ func decodePosition(c cdc.Position) (p position, err error) {
 }
 
 // set returns the GTID set, parsed.
-func (p position) set() (*gomysql.MysqlGTIDSet, error) { return parseGTIDs(p.GTIDs) }
-
-func parseGTIDs(s string) (*gomysql.MysqlGTIDSet, error) {
-	s = strings.Map(func(r rune) rune {
-		if r == '\n' || r == ' ' || r == '\r' {
-			return -1
-		}
-		return r
-	}, s)
-	g, err := gomysql.ParseMysqlGTIDSet(s)
-	if err != nil {
-		return nil, cdc.Errorf(codePosition, cdc.TableID{}, "GTID set %.200q: %w", s, err)
-	}
-	return g.(*gomysql.MysqlGTIDSet), nil
-}
+func (p position) set() (gtidSet, error) { return parseGTIDs(p.GTIDs, p.MariaDB) }
 
 // comparePositions orders two positions: by GTID subset where both have GTIDs, otherwise by file and offset on one server. A
 // position with GTIDs whose place in the files is not known yet lies before every place in the files: it is
@@ -98,7 +85,7 @@ func comparePositions(a, b position) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		switch ab, ba := bs.Contain(as), as.Contain(bs); {
+		switch ab, ba := bs.covers(as), as.covers(bs); {
 		case ab && ba:
 			return 0, nil
 		case ab:

@@ -75,8 +75,9 @@ func fatalFinding(fs []Finding) error {
 }
 
 type checker struct {
-	vars map[string]string
-	out  []Finding
+	vars    map[string]string
+	persist string // of the dialect
+	out     []Finding
 }
 
 func (c *checker) add(code string, ok, fatal bool, message, fix string) {
@@ -103,28 +104,32 @@ func (c *checker) want(code, name, value, why string, fatal bool) {
 	if value == "" {
 		set = "''"
 	}
-	c.add(code, ok, fatal, msg, fmt.Sprintf("SET PERSIST %s = %s; sessions that are open keep the old value until they reconnect", name, set))
+	c.add(code, ok, fatal, msg, fmt.Sprintf(c.persist+"; sessions that are open keep the old value until they reconnect", name, set))
 }
 
 // checkServer looks at the server's variables.
 func (s *Source) checkServer(cn *conn) ([]Finding, error) {
 	rows, err := cn.query("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin','binlog_format','binlog_row_image','binlog_row_value_options'," +
 		"'binlog_row_metadata','gtid_mode','enforce_gtid_consistency','binlog_expire_logs_seconds','expire_logs_days','server_id','time_zone','system_time_zone'," +
-		"'lower_case_table_names','binlog_transaction_compression','binlog_rows_query_log_events','log_replica_updates','log_slave_updates')")
+		"'lower_case_table_names','binlog_transaction_compression','binlog_rows_query_log_events','log_replica_updates','log_slave_updates','gtid_strict_mode')")
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{vars: map[string]string{}}
+	c := &checker{vars: map[string]string{}, persist: cn.dialect.persist}
 	for _, r := range rows {
 		c.vars[r[0]] = r[1]
 	}
-	c.add("MYSQL_VERSION", true, true, "MySQL "+cn.GetServerVersion(), "")
+	c.add("MYSQL_VERSION", true, true, pick(cn.dialect.mariadb, "", "MySQL ")+strings.TrimPrefix(cn.GetServerVersion(), "5.5.5-"), "")
 	c.add("MYSQL_LOG_BIN", c.vars["log_bin"] == "ON", true, "log_bin is "+c.vars["log_bin"], "start the server with --log-bin")
 	c.want("MYSQL_BINLOG_FORMAT", "binlog_format", "ROW", "statements cannot be replicated exactly", true)
 	c.want("MYSQL_ROW_IMAGE", "binlog_row_image", "FULL", "rows in the log would lack columns", true)
 	c.want("MYSQL_PARTIAL_JSON", "binlog_row_value_options", "", "updates of JSON columns would be logged as differences", true)
 	c.want("MYSQL_ROW_METADATA", "binlog_row_metadata", "FULL", "the definition of tables is tracked from DDL statements, since the log does not carry it", false)
-	s.checkLogMode(c)
+	if cn.dialect.mariadb {
+		s.checkDomains(c)
+	} else {
+		s.checkLogMode(c)
+	}
 	retention := c.vars["binlog_expire_logs_seconds"]
 	if retention == "" || retention == "0" {
 		if days, err := strconv.ParseInt(c.vars["expire_logs_days"], 10, 64); err == nil && days > 0 {
@@ -133,11 +138,11 @@ func (s *Source) checkServer(cn *conn) ([]Finding, error) {
 	}
 	sec, _ := strconv.ParseInt(retention, 10, 64)
 	c.add("MYSQL_LOG_RETENTION", sec == 0 || sec >= minRetention, false, "the log is kept for "+retentionText(sec),
-		"SET PERSIST binlog_expire_logs_seconds = 604800, so that a stop of some days does not need a new load")
+		fmt.Sprintf(c.persist, "binlog_expire_logs_seconds", "604800")+", so that a stop of some days does not need a new load")
 	c.add("MYSQL_SERVER_ID", c.vars["server_id"] != strconv.FormatUint(uint64(s.cfg.ServerID), 10), true,
 		fmt.Sprintf("server_id is %s, ours is %d", c.vars["server_id"], s.cfg.ServerID), "set source.server_id to a number that no server of the replication group uses")
 	if c.vars["server_id"] == "0" {
-		c.add("MYSQL_SERVER_ID", false, true, "the server's server_id is 0: it refuses replicas", "SET PERSIST server_id = 1")
+		c.add("MYSQL_SERVER_ID", false, true, "the server's server_id is 0: it refuses replicas", fmt.Sprintf(c.persist, "server_id", "1"))
 	}
 	zone := c.vars["time_zone"]
 	if zone == "SYSTEM" {
@@ -162,6 +167,15 @@ func (s *Source) checkLogMode(c *checker) {
 	}
 }
 
+// checkDomains is checkLogMode for MariaDB, whose transactions always have GTIDs.
+func (s *Source) checkDomains(c *checker) {
+	c.add("MYSQL_GTID_MODE", s.cfg.LogMode != "file", true, "MariaDB's log is followed by GTID", "leave log_mode out: MariaDB's log is not followed by file and offset")
+	c.want("MYSQL_GTID_STRICT", "gtid_strict_mode", "ON", "several servers that write in one domain end replication", false)
+	if s.cfg.Load.Replica != "" {
+		c.add("MYSQL_LOAD_REPLICA", true, false, "loads read from "+s.cfg.Load.Replica, "")
+	}
+}
+
 func retentionText(sec int64) string {
 	if sec == 0 {
 		return "ever"
@@ -176,6 +190,8 @@ func (s *Source) checkGrants(cn *conn) ([]Finding, error) {
 		return nil, err
 	}
 	global := map[string]bool{}
+	// MariaDB has taken REPLICATION CLIENT apart.
+	also := map[string]string{"REPLICATION CLIENT": "BINLOG MONITOR", "REPLICATION SLAVE": "REPLICATION REPLICA"}
 	scoped := false // privileges on databases or tables
 	for _, r := range rows {
 		privileges, level, ok := parseGrant(r[0])
@@ -195,7 +211,7 @@ func (s *Source) checkGrants(cn *conn) ([]Finding, error) {
 	all := global["ALL PRIVILEGES"] || global["ALL"]
 	var missing []string
 	for _, p := range []string{"REPLICATION SLAVE", "REPLICATION CLIENT"} {
-		if !all && !global[p] {
+		if !all && !global[p] && !global[also[p]] {
 			missing = append(missing, p)
 		}
 	}
@@ -209,11 +225,13 @@ func (s *Source) checkGrants(cn *conn) ([]Finding, error) {
 		user = row[0]
 	}
 	c.add("MYSQL_GRANTS", len(missing) == 0, true, grantsText(user, missing), fmt.Sprintf("GRANT %s ON *.* TO %s", strings.Join(missing, ", "), quoteUser(user)))
-	mode, err := cn.queryRow(cn.dialect.gtidMode)
-	if err != nil {
-		return nil, err
+	gtids := false
+	if s.cfg.LogMode != "file" && cn.dialect.waitsFor(s) {
+		if gtids, err = cn.hasGTIDs(); err != nil {
+			return nil, err
+		}
 	}
-	if s.cfg.LogMode == "file" || mode[0] != "ON" {
+	if !gtids {
 		// Chunks wait for visibility by taking and giving back a table lock.
 		ok := all || global["LOCK TABLES"]
 		for _, r := range rows {

@@ -52,7 +52,7 @@ func (f *follower) query(e *binlog.Event) error {
 		}
 		return f.endTxn(e)
 	}
-	if !f.txn.skipAll {
+	if !f.txn.skipAll && !f.txn.pending {
 		if err := f.statement(e, text); err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ const (
 type dumpRequest struct {
 	gtids bool
 	// set is asked for without its last transaction where that is to be verified; full is the whole of it.
-	set, full *gomysql.MysqlGTIDSet
+	set, full gtidSet
 	server    string // of file positions
 	file      string
 	pos       uint64
@@ -57,6 +57,7 @@ type started struct {
 	tsNull bool
 	// columnKeys: foreign keys can be written with a column (9.0 and later; before, they were read and ignored).
 	columnKeys bool
+	mariadb    bool
 	cascades   cascadeLog
 }
 
@@ -179,6 +180,9 @@ func (s *Source) startDump(cn *conn, req *dumpRequest) (*started, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, domains := req.full.(domainSet); domains != cn.dialect.mariadb {
+		return nil, cdc.Errorf(codeHistory, cdc.TableID{}, "the position is of another kind of server than %s", cn.GetServerVersion())
+	}
 	if req.gtids {
 		wanted := req.verify
 		err = checkGTIDs(cn, req)
@@ -194,7 +198,7 @@ func (s *Source) startDump(cn *conn, req *dumpRequest) (*started, error) {
 	if err := s.checkServerID(cn); err != nil {
 		return nil, err
 	}
-	st := &started{server: cn.uuid, verify: req.verify, tsNull: !less(cn.dialect.version, [3]int{8, 0, 2}), columnKeys: !less(cn.dialect.version, [3]int{9, 0, 0})}
+	st := &started{server: cn.uuid, verify: req.verify, tsNull: cn.dialect.timestampNull, columnKeys: cn.dialect.columnKeys, mariadb: cn.dialect.mariadb}
 	row, err := cn.queryRow("SELECT @@lower_case_table_names")
 	if err != nil {
 		return nil, err
@@ -203,8 +207,12 @@ func (s *Source) startDump(cn *conn, req *dumpRequest) (*started, error) {
 	if st.cascades, err = readCascadeLog(cn); err != nil {
 		return nil, err
 	}
-	for _, q := range append(append([]string(nil), cn.dialect.dump...), fmt.Sprintf(cn.dialect.heartbeat, s.cfg.Heartbeat.Nanoseconds()),
-		fmt.Sprintf("SET @replica_uuid = '%s', @slave_uuid = '%[1]s'", replicaUUID(s.cfg.ServerID))) {
+	setUp := append(append([]string(nil), cn.dialect.dump...), fmt.Sprintf(cn.dialect.heartbeat, s.cfg.Heartbeat.Nanoseconds()),
+		fmt.Sprintf("SET @replica_uuid = '%s', @slave_uuid = '%[1]s'", replicaUUID(s.cfg.ServerID)))
+	if cn.dialect.mariadb {
+		setUp = append(setUp, "SET @slave_connect_state = "+quoteString(req.set.String()))
+	}
+	for _, q := range setUp {
 		if _, err := cn.exec(q); err != nil {
 			return nil, err
 		}
@@ -212,8 +220,13 @@ func (s *Source) startDump(cn *conn, req *dumpRequest) (*started, error) {
 	if err := s.register(cn); err != nil {
 		return nil, err
 	}
-	if req.gtids {
-		return st, sendCommand(cn.socket(), gomysql.COM_BINLOG_DUMP_GTID, dumpGTIDBody(s.cfg.ServerID, req.set))
+	if set, ok := req.set.(uuidSet); ok {
+		return st, sendCommand(cn.socket(), gomysql.COM_BINLOG_DUMP_GTID, dumpGTIDBody(s.cfg.ServerID, set))
+	}
+	if cn.dialect.mariadb { // the set is in the session; flags 0: without the statements behind rows
+		b := binary.LittleEndian.AppendUint32(nil, 4)
+		b = binary.LittleEndian.AppendUint16(b, 0)
+		return st, sendCommand(cn.socket(), gomysql.COM_BINLOG_DUMP, binary.LittleEndian.AppendUint32(b, s.cfg.ServerID))
 	}
 	if req.pos > 1<<32-1 {
 		return nil, cdc.Errorf(codePosition, cdc.TableID{}, "the position %s:%d lies beyond 4 GiB, where the server cannot be asked to start; use GTIDs", req.file, req.pos)
@@ -225,7 +238,7 @@ func (s *Source) startDump(cn *conn, req *dumpRequest) (*started, error) {
 }
 
 // dumpGTIDBody: flags, server id, no file, position 4, and the set of what we have.
-func dumpGTIDBody(id uint32, set *gomysql.MysqlGTIDSet) []byte {
+func dumpGTIDBody(id uint32, set uuidSet) []byte {
 	enc := set.Encode()
 	b := binary.LittleEndian.AppendUint16(nil, dumpThroughGTID|dumpHeartbeatV2)
 	b = binary.LittleEndian.AppendUint32(b, id)
@@ -243,6 +256,9 @@ func replicaUUID(id uint32) string {
 
 // checkServerID refuses an id that another replica has registered.
 func (s *Source) checkServerID(cn *conn) error {
+	if cn.dialect.replicas == "" {
+		return nil
+	}
 	rows, err := cn.query(cn.dialect.replicas)
 	if err != nil {
 		return err

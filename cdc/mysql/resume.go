@@ -1,43 +1,99 @@
 package mysql
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
 // checkGTIDs makes sure that the server has all that we have, and still all that we lack.
 func checkGTIDs(cn *conn, req *dumpRequest) error {
-	row, err := cn.queryRow(cn.dialect.gtids)
+	executed, purged, err := cn.history()
 	if err != nil {
 		return err
 	}
-	executed, err := parseGTIDs(row[0])
-	if err != nil {
-		return err
-	}
-	purged, err := parseGTIDs(row[1])
-	if err != nil {
-		return err
-	}
-	if !executed.Contain(req.full) {
+	if !executed.covers(req.full) {
 		return cdc.Errorf(codeHistory, cdc.TableID{}, "the tables hold transactions that the server %s does not have: ours %s, the server's %s",
 			cn.uuid, abbreviate(req.full.String()), abbreviate(executed.String()))
 	}
-	if !req.full.Contain(purged) {
+	if !req.full.covers(purged) {
 		var needs []string
 		for t, st := range req.starts {
-			if st.set != nil && !st.set.Contain(purged) {
+			if st.set != nil && !st.set.covers(purged) {
 				needs = append(needs, t.String())
 			}
 		}
 		return cdc.Errorf(codePurged, cdc.TableID{}, "the log from %s on is needed by %s; the server has purged %s",
 			abbreviate(req.full.String()), sorted(needs), abbreviate(purged.String()))
 	}
-	if req.verify && setContains(purged, req.last) {
+	if req.verify && !req.set.covers(purged) {
 		// Nothing is missing, but the last transaction cannot be seen again: the log was purged up to here, or this server
 		// was provisioned from a copy.
 		req.verify, req.set = false, req.full
 	}
 	return nil
+}
+
+// history returns what the server has executed, and of that what its log does not have any more.
+func (cn *conn) history() (executed interface {
+	covers(gtidSet) bool
+	String() string
+}, purged gtidSet, err error) {
+	row, err := cn.queryRow(cn.dialect.gtids)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !cn.dialect.mariadb {
+		set, err := parseGTIDs(row[0], false)
+		if err != nil {
+			return nil, nil, err
+		}
+		purged, err = parseGTIDs(row[1], false)
+		return set, purged, err
+	}
+	state, err := parseDomainGTIDs(row[1])
+	if err != nil {
+		return nil, nil, err
+	}
+	logs, err := cn.query("SHOW BINARY LOGS")
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(logs) == 0 {
+		return nil, nil, cdc.Errorf(codePreflight, cdc.TableID{}, "the binary log is off")
+	}
+	// The state at the start of the oldest file; NULL if that has been purged meanwhile.
+	first, err := cn.queryRow("SELECT BINLOG_GTID_POS(" + quoteString(logs[0][0]) + ", 4), BINLOG_GTID_POS(" + quoteString(logs[0][0]) + ", 4) IS NULL")
+	if err != nil {
+		return nil, nil, err
+	}
+	if first[1] != "0" {
+		return nil, nil, cdc.Errorf(codeConnect, cdc.TableID{}, "the server's log file %s went away", logs[0][0])
+	}
+	purged, err = parseGTIDs(first[0], true)
+	return domainState(state), purged, err
+}
+
+// domainState is MariaDB's gtid_binlog_state: the last transaction of each server in each domain.
+type domainState []gtid
+
+// covers reports whether all of the set happened here: the last transaction of each domain must have come from the same server, or an
+// older one's number would say nothing about the ones before.
+func (s domainState) covers(o gtidSet) bool {
+	set, ok := o.(domainSet)
+	for _, g := range set {
+		ok = ok && slices.ContainsFunc(s, func(x gtid) bool { return x.domain == g.domain && x.server == g.server && x.gno >= g.gno })
+	}
+	return ok
+}
+
+func (s domainState) String() string {
+	out := make([]string, len(s))
+	for i, g := range s {
+		out[i] = g.String()
+	}
+	return strings.Join(out, ",")
 }
 
 // checkFile makes sure that a file position belongs to this server, and that the file is still there.

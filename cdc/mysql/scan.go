@@ -49,7 +49,11 @@ func (s *Source) scanLog(ctx context.Context, from place, take func(*binlog.Even
 	}
 	b := binary.LittleEndian.AppendUint32(nil, uint32(pos))
 	b = binary.LittleEndian.AppendUint16(b, dumpNonBlock)
-	b = binary.LittleEndian.AppendUint32(b, s.cfg.ServerID)
+	id := s.cfg.ServerID
+	if cn.dialect.mariadb {
+		id ^= 1 << 29 // two connections with one id: it would end the other, whatever the uuid
+	}
+	b = binary.LittleEndian.AppendUint32(b, id)
 	if err := sendCommand(cn.socket(), gomysql.COM_BINLOG_DUMP, append(b, from.file...)); err != nil {
 		return classify(err, "read the log again")
 	}
@@ -108,7 +112,7 @@ func (s *scan) Event(e *binlog.Event) error {
 		s.at.advance(e.End)
 	}
 	switch e.Type {
-	case binlog.GTIDEvent, binlog.GTIDTaggedEvent, binlog.AnonymousGTIDEvent:
+	case binlog.GTIDEvent, binlog.GTIDTaggedEvent, binlog.DomainGTIDEvent, binlog.AnonymousGTIDEvent:
 		s.txn = place{s.at.file, s.at.reading - uint64(e.Size)}
 	case binlog.RotateEvent, binlog.HeartbeatEvent, binlog.HeartbeatV2Event, binlog.FormatDescriptionEvent:
 		s.txn = place{s.at.file, before}

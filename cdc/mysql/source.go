@@ -79,15 +79,20 @@ func (s *Source) useGTIDs(cn *conn) (bool, error) {
 	if s.cfg.LogMode == "file" {
 		return false, nil
 	}
+	on, err := cn.hasGTIDs()
+	if err == nil && s.cfg.LogMode == "gtid" && !on {
+		return false, &cdc.Error{Code: codePreflight, Msg: "gtid_mode is not ON, and the configuration asks for GTIDs"}
+	}
+	return on, err
+}
+
+// hasGTIDs reports whether all transactions have GTIDs.
+func (cn *conn) hasGTIDs() (bool, error) {
+	if cn.dialect.gtidMode == "" {
+		return true, nil
+	}
 	row, err := cn.queryRow(cn.dialect.gtidMode)
-	if err != nil {
-		return false, err
-	}
-	on := row[0] == "ON"
-	if s.cfg.LogMode == "gtid" && !on {
-		return false, &cdc.Error{Code: codePreflight, Msg: "gtid_mode is " + row[0] + ", and the configuration asks for GTIDs"}
-	}
-	return on, nil
+	return err == nil && row[0] == "ON", err
 }
 
 // currentPosition returns the log's present end. With GTIDs it is the set of published transactions, without a
@@ -98,11 +103,11 @@ func (s *Source) currentPosition(cn *conn, gtids bool) (position, error) {
 		if err != nil {
 			return position{}, err
 		}
-		set, err := parseGTIDs(row[0])
+		set, err := parseGTIDs(row[0], cn.dialect.mariadb)
 		if err != nil {
 			return position{}, err
 		}
-		return position{Server: cn.uuid, GTIDMode: true, GTIDs: set.String()}, nil
+		return position{Server: cn.uuid, GTIDMode: true, GTIDs: set.String(), MariaDB: cn.dialect.mariadb}, nil
 	}
 	return filePosition(cn)
 }

@@ -3,7 +3,6 @@ package mysql
 import (
 	"fmt"
 
-	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/google/uuid"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -21,6 +20,9 @@ type txnState struct {
 	origin  int64  // commit time on the first server
 	skipAll bool   // it was delivered before
 	xa      string // the name of its XA branch
+	before  gtid   // of MariaDB's: the one before in its domain
+	// pending is the first half of an ALTER TABLE: nothing has changed yet.
+	pending bool
 }
 
 // beginTxn starts a transaction, and decides which tables it concerns.
@@ -37,7 +39,9 @@ func (f *follower) beginTxn(e *binlog.Event) error {
 		f.txn.micros = int64(e.Timestamp) * 1e6
 		f.txn.origin = f.txn.micros
 	}
-	if e.Type != binlog.AnonymousGTIDEvent {
+	if e.Type == binlog.DomainGTIDEvent {
+		f.domainTxn(e)
+	} else if e.Type != binlog.AnonymousGTIDEvent {
 		f.txn.id = gtid{sid: uuid.UUID(e.GTID.UUID), gno: e.GTID.GNO}
 		if len(e.GTID.Tag) > 0 {
 			f.txn.id.tag = string(e.GTID.Tag)
@@ -48,12 +52,26 @@ func (f *follower) beginTxn(e *binlog.Event) error {
 	if err := f.decideSkips(); err != nil {
 		return err
 	}
+	if f.txn.xa != "" {
+		f.xaStart()
+	}
 	f.buf = f.buf[:0]
 	if f.labels {
 		f.buf = f.txn.appendLabel(f.buf, f.gtids != nil, f.at.file)
 	}
 	f.dec.Begin(f.txn.micros, f.buf)
 	return nil
+}
+
+// domainTxn starts a transaction of MariaDB, which has no BEGIN, and only seconds.
+func (f *follower) domainTxn(e *binlog.Event) {
+	t := &f.txn
+	t.id = gtid{domain: e.GTID.Domain, server: e.GTID.Server, gno: e.GTID.GNO}
+	t.block, t.xa = !e.GTID.Standalone, e.GTID.XA
+	t.pending = e.GTID.Alter&(binlog.AlterStart|binlog.AlterRollback) != 0
+	if f.gtids != nil {
+		t.before = f.gtids.before(t.id)
+	}
 }
 
 func (t *txnState) appendLabel(b []byte, gtids bool, file string) []byte {
@@ -78,6 +96,9 @@ func (f *follower) decideSkips() error {
 			return f.otherHistory()
 		}
 		t.skipAll = true
+	case f.gtids != nil && t.id.server != 0 && t.before.gno >= t.id.gno:
+		return &cdc.Error{Code: codeHistory, Msg: fmt.Sprintf("the transaction %s came after %s, which has no smaller number: gtid_strict_mode is OFF, and several servers write in one domain",
+			t.id, t.before), Fix: "set gtid_strict_mode=ON and give each server that writes a gtid_domain_id of its own, then reload the tables"}
 	case f.gtids != nil:
 		t.skipAll = f.gtids.contains(t.id)
 	default:
@@ -146,13 +167,13 @@ func (f *follower) lastLabel() string {
 }
 
 // covered reports whether a position, with its set, covers the transaction, and whether it has been reached for good.
-func (f *follower) covered(p position, set *gomysql.MysqlGTIDSet) (skip, reached bool) {
+func (f *follower) covered(p position, set gtidSet) (skip, reached bool) {
 	if f.gtids != nil {
-		if setContains(set, f.txn.id) {
+		if set.has(f.txn.id) {
 			return true, false
 		}
 		f.gtids.flush()
-		return false, f.gtids.set.Contain(set)
+		return false, f.gtids.set.covers(set)
 	}
 	c, err := compareFiles(f.at.file, f.txn.start, p.File, p.Pos)
 	before := err == nil && c < 0
@@ -180,7 +201,7 @@ func (f *follower) endTxn(e *binlog.Event) error {
 	if f.gtids != nil {
 		f.gtids.add(t.id)
 	}
-	f.last = lastTxn{id: t.id, known: true, start: t.start, file: f.at.file, micros: t.origin}
+	f.last = lastTxn{id: t.id, before: t.before, known: true, start: t.start, file: f.at.file, micros: t.origin}
 	f.at.pos = f.at.reading
 	f.commit = t.micros
 	f.txn = txnState{}

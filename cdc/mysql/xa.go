@@ -46,6 +46,25 @@ func xaName(sql string) string {
 	return strings.TrimSpace(strings.Join(f[min(2, len(f)):], ""))
 }
 
+// xaText is the statement, as far as it is of interest here.
+func xaText(e *binlog.Event) string {
+	if e.Type != binlog.QueryEvent {
+		return ""
+	}
+	return string(e.Query.SQL[:min(len(e.Query.SQL), 400)])
+}
+
+// xaBegins returns the name of the branch that the event begins, "" for none: MariaDB says so in the GTID event.
+func xaBegins(e *binlog.Event) string {
+	if e.Type == binlog.DomainGTIDEvent {
+		return e.GTID.XA
+	}
+	if sql := xaText(e); strings.HasPrefix(sql, "XA START") || strings.HasPrefix(sql, "XA BEGIN") {
+		return xaName(sql)
+	}
+	return ""
+}
+
 // xaStart holds what follows.
 func (f *follower) xaStart() {
 	f.txn.block = true
@@ -193,13 +212,14 @@ func (f *follower) deliverAgain(name string, b *branch) error {
 	again := &branch{changed: map[cdc.TableID]bool{}, ids: map[uint64]bool{}} // b stays as it is, in case that this fails
 	err := f.s.scanLog(f.ctx, b.at, func(e *binlog.Event, at place) (bool, error) {
 		switch e.Type {
-		case binlog.QueryEvent:
+		case binlog.QueryEvent, binlog.DomainGTIDEvent:
 			if !found {
-				found = at == b.at && xaName(string(e.Query.SQL)) == name
+				found = at == b.at && xaBegins(e) == name
 				return found, nil
 			}
 		case binlog.TableMapEvent, binlog.WriteRowsV1, binlog.UpdateRowsV1, binlog.DeleteRowsV1, binlog.WriteRowsV2, binlog.UpdateRowsV2, binlog.DeleteRowsV2,
-			binlog.PartialUpdateRowsEvent:
+			binlog.PartialUpdateRowsEvent, binlog.WriteRowsCompressedV1, binlog.UpdateRowsCompressedV1, binlog.DeleteRowsCompressedV1,
+			binlog.WriteRowsCompressed, binlog.UpdateRowsCompressed, binlog.DeleteRowsCompressed:
 			if found && again.wanted(f, e) {
 				return true, f.dec.Apply(e)
 			}
@@ -271,14 +291,11 @@ func (f *follower) searchFile(file string) error {
 			return false, nil
 		}
 		switch e.Type {
-		case binlog.QueryEvent:
-			if sql := string(e.Query.SQL[:min(len(e.Query.SQL), 400)]); strings.HasPrefix(sql, "XA ") {
-				switch strings.Fields(sql)[1] {
-				case "START", "BEGIN":
-					starting = xaName(sql)
-				case "COMMIT", "ROLLBACK":
-					delete(open, xaName(sql))
-				}
+		case binlog.QueryEvent, binlog.DomainGTIDEvent:
+			if name := xaBegins(e); name != "" {
+				starting = name
+			} else if sql := xaText(e); strings.HasPrefix(sql, "XA COMMIT") || strings.HasPrefix(sql, "XA ROLLBACK") {
+				delete(open, xaName(sql))
 			}
 		case binlog.XAPrepareEvent:
 			if len(e.Body) > 0 && e.Body[0] != 1 {
