@@ -252,7 +252,7 @@ func TestUnknownEvents(t *testing.T) {
 		typ   EventType
 		flags uint16
 		ok    bool
-	}{{166, 0, false}, {20, 0, false}, {12, 0, false}, {99, flagIgnorable, true}, {IgnorableEvent, flagIgnorable, true}, {RowsQueryEvent, flagIgnorable, true}} {
+	}{{172, 0, false}, {20, 0, false}, {12, 0, false}, {99, flagIgnorable, true}, {IgnorableEvent, flagIgnorable, true}, {RowsQueryEvent, flagIgnorable, true}} {
 		l := newLog(false)
 		l.add(c.typ, make([]byte, 40))
 		binary.LittleEndian.PutUint16(l.events[1][17:], c.flags)
