@@ -291,6 +291,15 @@ func (s *Sink) Part(in cdc.PartInput) (cdc.Part, error) {
 	return p, nil
 }
 
+// Define makes a table's new definition known; see stream.Sink.
+func (s *Sink) Define(c *cdc.Schema) error {
+	t, err := s.table(c.Table)
+	if err != nil {
+		return err
+	}
+	return t.define(c)
+}
+
 // Moved lists the tables whose head is not the snapshot that the sink expects (step 10, when idle).
 func (s *Sink) Moved(ctx context.Context) ([]cdc.TableID, error) {
 	tables := s.ready()

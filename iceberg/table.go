@@ -64,6 +64,17 @@ type definition struct {
 
 var _ shardTable = (*sinkTable)(nil)
 
+// define makes a new definition known.
+func (t *sinkTable) define(s *cdc.Schema) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.defs) > 0 && !sameKey(t.defs[len(t.defs)-1].target.source, s) {
+		return cdc.Errorf(codeKeyChanged, t.id, "its key was changed")
+	}
+	_, err := t.defineLocked(s)
+	return err
+}
+
 // target implements shardTable.
 func (t *sinkTable) target(s *cdc.Schema) (*writeTarget, error) {
 	t.mu.Lock()

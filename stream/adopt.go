@@ -27,14 +27,19 @@ func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.
 		} else if e.Paused != nil {
 			code = e.Paused.Code
 		}
-		if !reload && known && d.Err == nil && g.reloadable(d.Table, code, start) {
+		empty, begun := g.begun[d.Table]
+		switch {
+		case reload || !known || d.Err != nil:
+		case begun:
 			reload = true
+		case g.reloadable(d.Table, code, start):
+			reload, empty = true, mendOf(code) == cdc.MendReplace
+			g.reloading(d.Table, start)
 			g.o.Logger.Warn("the table is loaded anew", "table", d.Table, "because", code)
 		}
 		if reload {
 			delete(g.pauses, d.Table)
-			g.reloading(d.Table, start)
-			req.Empty = mendOf(code) == cdc.MendReplace
+			g.begun[d.Table], req.Empty = empty, empty
 		}
 		switch {
 		case known:
@@ -78,8 +83,11 @@ func (g *generation) adopt(discovered []cdc.Discovered, entries map[cdc.TableID]
 	for _, s := range starts {
 		t := &table{id: s.Table, schema: s.Schema, entry: s.Entry, load: s.Load, reload: s.Reload, replace: s.Replace}
 		t.entry.Position, t.entry.Paused = s.Position, s.Paused
-		if a := g.reloads[s.Table]; a != nil && s.Paused != nil && reloaded[s.Table] {
-			a.failed = true
+		if s.Paused != nil && reloaded[s.Table] {
+			delete(g.begun, s.Table)
+			if a := g.reloads[s.Table]; a != nil {
+				a.failed = true
+			}
 		}
 		g.byID[s.Table] = t
 		g.tables = append(g.tables, t)

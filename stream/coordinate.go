@@ -122,6 +122,9 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 				}
 				delete(flight, v.k)
 				g.completed = true
+				for t := range v.stats.Counts {
+					delete(g.begun, t)
+				}
 				for _, t := range v.tables {
 					o.Observer.table(t)
 				}

@@ -201,6 +201,8 @@ func (s *fakeSink) bring(r cdc.TableRequest) (cdc.TableStart, error) {
 	return st, nil
 }
 
+func (s *fakeSink) Define(*cdc.Schema) error { return s.fault("define") }
+
 func (s *fakeSink) Moved(context.Context) ([]cdc.TableID, error) {
 	if err := s.fault("moved"); err != nil {
 		return nil, err

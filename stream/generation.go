@@ -145,7 +145,7 @@ func (g *generation) operate(outer context.Context, starts []cdc.TableStart) err
 		}
 	}
 	gen, pool := g.chain.Generation().Number, new(rowPool)
-	g.log = newLogInput(newRouter(g.queues, inputLog, gen, o.Groups, pool), active, post, o.Observer)
+	g.log = newLogInput(newRouter(g.queues, inputLog, gen, o.Groups, pool), active, post, o.Sink.Define, o.Observer)
 	g.loads = newLoads(o.Source.Loader(), g.log, newRouter(g.queues, inputLoad, gen, o.Groups, pool), active, o.Readers, post, o.Observer, o.Logger)
 	for slot := range o.Groups {
 		w, err := o.Sink.Shard(slot)

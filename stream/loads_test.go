@@ -65,7 +65,7 @@ func scriptedLoads(t *testing.T) (*loads, *scriptLoader) {
 	groups := cdc.SplitGroups(cdc.Groups, 1)
 	pool := new(rowPool)
 	q := NewQueues(numInputs, 1, 1000)
-	log := newLogInput(newRouter(q, inputLog, 1, groups, pool), []cdc.TableStart{start}, func(any) {}, &Observer{})
+	log := newLogInput(newRouter(q, inputLog, 1, groups, pool), []cdc.TableStart{start}, func(any) {}, nil, &Observer{})
 	l := newLoads(src, log, newRouter(q, inputLoad, 1, groups, pool), []cdc.TableStart{start}, 3, func(any) {}, &Observer{}, testLogger(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})

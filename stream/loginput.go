@@ -14,6 +14,7 @@ type logInput struct {
 	due    chan uint64
 	post   func(any)
 	obs    *Observer
+	define func(*cdc.Schema) error // see Sink
 
 	rows, bytes atomic.Int64  // handed on since the coordinator last looked
 	seq         atomic.Uint64 // Batch.Seq of the last batch handed on
@@ -37,8 +38,8 @@ type logBarrier struct {
 	emptied map[cdc.TableID]bool        // tables that were emptied since the barrier before
 }
 
-func newLogInput(r *router, starts []cdc.TableStart, post func(any), obs *Observer) *logInput {
-	l := &logInput{router: r, due: make(chan uint64, 1), post: post, obs: obs, schemas: map[cdc.TableID]*cdc.Schema{}, loading: map[cdc.TableID]bool{}}
+func newLogInput(r *router, starts []cdc.TableStart, post func(any), define func(*cdc.Schema) error, obs *Observer) *logInput {
+	l := &logInput{router: r, due: make(chan uint64, 1), post: post, define: define, obs: obs, schemas: map[cdc.TableID]*cdc.Schema{}, loading: map[cdc.TableID]bool{}}
 	for _, s := range starts {
 		l.loading[s.Table] = s.Load.Phase != cdc.LoadDone
 		l.schemas[s.Table] = s.Schema
@@ -77,6 +78,13 @@ func (l *logInput) Batch(ctx context.Context, b *cdc.Batch) error {
 // Schema implements cdc.LogEmitter.
 func (l *logInput) Schema(ctx context.Context, c cdc.SchemaChange) error {
 	l.used.Store(true)
+	if err := l.define(c.Schema); err != nil {
+		// What the source goes on to say of the table is ignored. The others need no new generation for it.
+		if e := cdc.AsError(err); e != nil && e.Code.Class == cdc.TablePaused {
+			return l.Pause(ctx, c.Schema.Table, e)
+		}
+		return err
+	}
 	l.mu.Lock()
 	l.schemas[c.Schema.Table] = c.Schema
 	if l.changed == nil {

@@ -14,7 +14,7 @@ import (
 // growing delay the next one goes on from the last complete checkpoint.
 func Run(ctx context.Context, o Options) error {
 	o.setDefaults()
-	r := &runner{o: o, pauses: map[cdc.TableID]*cdc.Error{}, tried: map[string]bool{}, reloads: map[cdc.TableID]*autoReload{}}
+	r := &runner{o: o, pauses: map[cdc.TableID]*cdc.Error{}, tried: map[string]bool{}, reloads: map[cdc.TableID]*autoReload{}, begun: map[cdc.TableID]bool{}}
 	delay := minDelay
 	for {
 		g := &generation{runner: r}
@@ -34,6 +34,7 @@ func Run(ctx context.Context, o Options) error {
 		case e != nil && e.Code.Class == cdc.TablePaused && e.Table != (cdc.TableID{}) && r.pauses[e.Table] == nil:
 			// The next generation goes on without the table, whatever was asked for so far.
 			r.pauses[e.Table] = e
+			delete(r.begun, e.Table)
 			for _, q := range g.requestsOf(e.Table) {
 				r.tried[q.Key] = true
 			}
@@ -77,6 +78,9 @@ type runner struct {
 	tried map[string]bool
 	// reloads are those that the pipeline began by itself.
 	reloads map[cdc.TableID]*autoReload
+	// begun are those of which no part is committed yet: a generation that ends before has them begin again. The value is
+	// TableRequest.Empty.
+	begun map[cdc.TableID]bool
 }
 
 // errAgain ends a generation because the next one has something new to do at its start.

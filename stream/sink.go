@@ -24,6 +24,10 @@ type Sink interface {
 	// main's head, and says where each goes on. A table that cannot go on is returned with Paused set.
 	CatchUp(ctx context.Context, gen cdc.Generation, tables []cdc.TableRequest) ([]cdc.TableStart, error)
 
+	// Define makes a table's new definition known, before any shard writes under it. An error of class TablePaused says that it
+	// cannot be carried over to the table as it stands.
+	Define(s *cdc.Schema) error
+
 	// Shard returns the writer of a slot for the generation of the last CatchUp. Writers of one generation may be used
 	// concurrently with each other, Part and Commit; each from one goroutine.
 	Shard(slot int) (ShardWriter, error)
