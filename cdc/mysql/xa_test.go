@@ -102,6 +102,9 @@ func TestXA(t *testing.T) {
 	for name, vars := range map[string]map[string]string{"gtid": nil, "file": fileMode, "mariadb": {"log_bin_compress": "ON", "log_bin_compress_min_len": "10"}} {
 		for _, memory := range []int{0, 100} {
 			t.Run(fmt.Sprintf("%s %d", name, memory), func(t *testing.T) {
+				if (memory == 0) == (vars == nil) {
+					testenv.Slow(t)
+				}
 				t.Parallel()
 				seed := rand.Uint64()
 				t.Logf("seed %d", seed)

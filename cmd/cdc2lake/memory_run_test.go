@@ -76,8 +76,9 @@ func TestMemoryOfARun(t *testing.T) {
 		fill         func(db *testenv.Database)
 	}{
 		// The budget of a default configuration, with more shards than it would have on two CPUs.
-		{"narrow", "1GiB", 4, 1 << 30, 1 << 20, narrowRows},
-		{"narrow", "256MiB", 2, 256 << 20, 1 << 20, narrowRows},
+		{"narrow", "1GiB", 4, 1 << 30, 1 << 20, narrowRows(20)},
+		{"narrow", "256MiB", 2, 256 << 20, 1 << 20, narrowRows(20)},
+		{"transaction of four million rows", "256MiB", 2, 256 << 20, 1 << 22, narrowRows(22)},
 		{"wide", "256MiB", 2, 256 << 20, 1 << 16, wideRows},
 		{"wide", "512MiB", 4, 512 << 20, 1 << 16, wideRows},
 		{"large", "256MiB", 2, 256 << 20, 1 << 8, largeRows},
@@ -147,11 +148,13 @@ func TestMemoryOfARun(t *testing.T) {
 	}
 }
 
-// narrowRows makes a million rows of 200 bytes.
-func narrowRows(db *testenv.Database) {
-	db.Exec("CREATE TABLE w (id BIGINT PRIMARY KEY, a INT, b VARCHAR(60), c VARCHAR(200), d DATETIME, e DECIMAL(12,2))",
-		"INSERT INTO w VALUES (0, 1, SHA2(0,224), CONCAT(SHA2(0,256),SHA2(0,224)), NOW(), 0)")
-	double(db, 20, "a, b, c, d, e", "a, SHA2(id,224), CONCAT(SHA2(id,256),SHA2(id,224)), d, e+1")
+// narrowRows makes 2ⁿ rows of 200 bytes.
+func narrowRows(n int) func(db *testenv.Database) {
+	return func(db *testenv.Database) {
+		db.Exec("CREATE TABLE w (id BIGINT PRIMARY KEY, a INT, b VARCHAR(60), c VARCHAR(200), d DATETIME, e DECIMAL(12,2))",
+			"INSERT INTO w VALUES (0, 1, SHA2(0,224), CONCAT(SHA2(0,256),SHA2(0,224)), NOW(), 0)")
+		double(db, n, "a, b, c, d, e", "a, SHA2(id,224), CONCAT(SHA2(id,256),SHA2(id,224)), d, e+1")
+	}
 }
 
 // wideRows makes 65,536 rows of 200 columns, some 3 KB.

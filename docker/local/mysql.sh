@@ -277,6 +277,18 @@ init() {
   mv "$data.partial" "$data"
 }
 
+# A keyring, which encrypted logs need, is configured in files beside the program and its plugins. Here they say that a data directory
+# may have such files of its own (mysqld.my, component_keyring_file.cnf).
+allow_keyring() {
+  local plugins=$PREFIX/root/usr/lib/mysql/plugin sbin=$PREFIX/root/usr/sbin
+  [ -e "$plugins/component_keyring_file.so" ] && [ ! -e "$sbin/mysqld.my" ] || return 0
+  echo '{"read_local_config": true}' >"$plugins/component_keyring_file.cnf.$$"
+  mv -f "$plugins/component_keyring_file.cnf.$$" "$plugins/component_keyring_file.cnf"
+  echo '{"read_local_manifest": true}' >"$sbin/mysqld.my.$$"
+  chmod 444 "$sbin/mysqld.my.$$"
+  mv -f "$sbin/mysqld.my.$$" "$sbin/mysqld.my"
+}
+
 # run DIR PORT [option…]: small, quick to start, careless of power cuts, and with all that replication wants.
 run() {
   local dir=$1 port=$2 flavor program version socket
@@ -286,6 +298,7 @@ run() {
   ensure
   read -r flavor program version <"$PREFIX/complete"
   [ -d "$dir/data" ] || init "$dir/data"
+  allow_keyring
   socket=$dir/mysqld.sock
   [ ${#socket} -lt 104 ] || socket=/tmp/cdc2lake-mysql-$port.sock # the system allows 107 characters
   local options=(--log-bin=binlog --binlog-row-image=FULL --binlog-row-metadata=FULL --sync-binlog=0
