@@ -88,6 +88,9 @@ type Batch struct {
 	FoldedMicros int64
 	Seq          uint64 // position in the log's sequence of batches and events, counted by the source; 0 for chunks
 	Chunk        *ChunkRef
+	// Repair: the rows are not from the log but are put among it, since the table was found not to have them. They say nothing
+	// of what it has.
+	Repair bool
 
 	cap  int
 	refs refCount
@@ -184,7 +187,7 @@ func (b *Batch) reset() {
 		v.Data = v.Data[:0]
 		v.Nulls = 0
 	}
-	b.N, b.Seq, b.Chunk = 0, 0, nil
+	b.N, b.Seq, b.Chunk, b.Repair = 0, 0, nil, false
 	b.Folded, b.FoldedMicros = 0, 0
 	b.Txns = b.Txns[:0]
 }

@@ -79,6 +79,11 @@ type Loader interface {
 	// A table without a key is one chunk, which shows one moment of the table; the log brings what happened later. An attempt to read it
 	// that fails after the log was told of the moment has code LOAD_BROKEN: the chunk cannot be read again in this Follow.
 	Read(ctx context.Context, s *Schema, c Chunk, emit func(*Batch) error) error
+	// Keys makes a batch of deletes, with their hashes, of keys as Batch.AppendKey wrote them.
+	Keys(s *Schema, keys [][]byte) (*Batch, error)
+	// ReadRows waits as Read does, and hands on the rows with the keys in rows of a batch, as OpRead batches; rows whose keys
+	// are equal only under a collation may be among them.
+	ReadRows(ctx context.Context, s *Schema, keys *Batch, rows []int32, emit func(*Batch) error) error
 	// End returns the log's current end: a table is consistent once the stream has passed the End read after its last chunk.
 	End(ctx context.Context) (Position, error)
 }

@@ -50,7 +50,7 @@ type heldBatch struct {
 	base int  // its rows are buffer rows base up to base+n
 	n    int  // rows of it in the buffer
 	sel  int  // they are tableWriter.rows[sel:sel+n]; -1: all rows of the batch
-	live bool // the table's load was done when it came
+	live bool // the table's load was done when it came, so that its rows tell what the table must have
 }
 
 // retarget makes the table write rows of a definition. No file is open.
@@ -141,7 +141,7 @@ const keptRows = 1 << 12
 
 // add takes rows of a batch into the buffer, and its reference. rows is ascending; nil means all.
 func (t *tableWriter) add(b *cdc.Batch, rows []int32) error {
-	h := heldBatch{b: b, base: t.n, n: b.N, sel: -1, live: t.live}
+	h := heldBatch{b: b, base: t.n, n: b.N, sel: -1, live: t.live && !b.Repair}
 	if rows != nil && len(rows) < b.N {
 		h.n, h.sel = len(rows), len(t.rows)
 		t.rows = append(t.rows, rows...)

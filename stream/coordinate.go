@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
+	"github.com/cdc2lake/cdc2lake/stream/checkpoint"
 )
 
 // pending is what is known of a checkpoint that is under way.
@@ -116,6 +117,9 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 			case looked:
 				m.look.under = false
 				continue
+			case []checkpoint.Repair:
+				g.takeRepairs(v)
+				continue
 			case committed:
 				if v.err != nil {
 					return v.err
@@ -129,6 +133,7 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 					o.Observer.table(t)
 				}
 				o.Observer.checkpoint(v.stats)
+				g.repairs.committed(v.k)
 				if t, ok := g.wantsReload(time.Now()); ok && !c.stopping {
 					return againError{"the table " + t.String() + " is to be loaded anew"}
 				}

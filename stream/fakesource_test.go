@@ -142,7 +142,7 @@ func (f *fakeFollow) transaction(ctx context.Context, tx []change) error {
 	}
 	f.deliver(f.at + 1) // before anything of it can be seen
 	for _, c := range tx {
-		if from, ok := f.from[c.table]; !ok || f.at < from {
+		if from, ok := f.from[c.table]; !ok || f.at < from || c.silent {
 			continue
 		}
 		switch c.ddl {
@@ -308,6 +308,33 @@ func (l *fakeLoader) Read(ctx context.Context, sc *cdc.Schema, c cdc.Chunk, emit
 		time.Sleep(time.Duration(rand.IntN(12000)) * time.Microsecond) // a rate limit, say
 	}
 	return l.fault("read's end")
+}
+
+func (l *fakeLoader) Keys(sc *cdc.Schema, keys [][]byte) (*cdc.Batch, error) {
+	h, err := cdc.NewKeyHasher(sc, 0)
+	if err != nil {
+		return nil, err
+	}
+	return cdc.KeyBatch(sc, keys, h)
+}
+
+func (l *fakeLoader) ReadRows(ctx context.Context, sc *cdc.Schema, keys *cdc.Batch, rows []int32, emit func(*cdc.Batch) error) error {
+	want := map[int64]bool{}
+	for _, i := range rows {
+		want[keys.Cols[0].I64[i]] = true
+	}
+	return l.Read(ctx, sc, cdc.Chunk{}, func(b *cdc.Batch) error {
+		wanted := rand.IntN(4) == 0 // or a few that nobody asked for
+		for i := range b.N {
+			wanted = wanted || want[b.Cols[0].I64[i]]
+		}
+		if !wanted {
+			b.Release()
+			return nil
+		}
+		b.Chunk = nil
+		return emit(b)
+	})
 }
 
 func (l *fakeLoader) End(context.Context) (cdc.Position, error) {

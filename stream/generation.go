@@ -26,7 +26,9 @@ type generation struct {
 	queues *Queues
 	log    *logInput
 	loads  *loads
-	cancel context.CancelCauseFunc
+	// repairs are made beside the loads.
+	repairs *repairs
+	cancel  context.CancelCauseFunc
 }
 
 // table is what the coordinator keeps of a table.
@@ -146,7 +148,9 @@ func (g *generation) operate(outer context.Context, starts []cdc.TableStart) err
 	}
 	gen, pool := g.chain.Generation().Number, new(rowPool)
 	g.log = newLogInput(newRouter(g.queues, inputLog, gen, o.Groups, pool), active, post, o.Sink.Define, o.Observer)
+	g.log.compare = o.Source.Compare
 	g.loads = newLoads(o.Source.Loader(), g.log, newRouter(g.queues, inputLoad, gen, o.Groups, pool), active, o.Readers, post, o.Observer, o.Logger)
+	g.repairs = newRepairs(o.Store, o.Source, g.log, o.Logger)
 	for slot := range o.Groups {
 		w, err := o.Sink.Shard(slot)
 		if err != nil {
@@ -177,6 +181,7 @@ func (g *generation) operate(outer context.Context, starts []cdc.TableStart) err
 			return context.Cause(ctx)
 		})
 		group.Go(func() error { return g.loads.run(ctx) })
+		group.Go(func() error { return g.repairs.run(ctx) })
 	}
 	group.Go(func() error { return g.coordinate(ctx, outer, len(active) > 0, group.Go) })
 	err := group.Wait()

@@ -43,6 +43,12 @@ func (l *scriptLoader) Read(ctx context.Context, _ *cdc.Schema, _ cdc.Chunk, _ f
 	}
 }
 
+func (l *scriptLoader) Keys(*cdc.Schema, [][]byte) (*cdc.Batch, error) { return nil, nil }
+
+func (l *scriptLoader) ReadRows(context.Context, *cdc.Schema, *cdc.Batch, []int32, func(*cdc.Batch) error) error {
+	return nil
+}
+
 func (l *scriptLoader) End(ctx context.Context) (cdc.Position, error) {
 	answer := make(chan cdc.Position)
 	select {

@@ -10,15 +10,17 @@ import (
 
 // logInput is what the source writes the log to: input 0 of every slot.
 type logInput struct {
-	router *router
-	due    chan uint64
-	post   func(any)
-	obs    *Observer
-	define func(*cdc.Schema) error // see Sink
+	router  *router
+	due     chan uint64
+	post    func(any)
+	obs     *Observer
+	define  func(*cdc.Schema) error              // see Sink
+	compare func(a, b cdc.Position) (int, error) // of positions; for repairs
 
 	rows, bytes atomic.Int64  // handed on since the coordinator last looked
 	seq         atomic.Uint64 // Batch.Seq of the last batch handed on
 	used        atomic.Bool   // something was handed on
+	repair      atomic.Pointer[repair]
 
 	mu      sync.Mutex                  // guards all below
 	schemas map[cdc.TableID]*cdc.Schema // current definitions
@@ -72,6 +74,9 @@ func (l *logInput) Batch(ctx context.Context, b *cdc.Batch) error {
 	l.bytes.Add(int64(b.Bytes()))
 	l.seq.Store(b.Seq)
 	l.used.Store(true)
+	if r := l.repair.Load(); r != nil {
+		r.watch(b)
+	}
 	return l.router.batch(ctx, b, cdc.Chunk{})
 }
 
@@ -91,6 +96,7 @@ func (l *logInput) Schema(ctx context.Context, c cdc.SchemaChange) error {
 		l.changed = map[cdc.TableID]*cdc.Schema{}
 	}
 	l.changed[c.Schema.Table] = c.Schema
+	l.endRepair(c.Schema.Table, errSchemaMoved)
 	l.mu.Unlock()
 	return l.router.all(ctx, Envelope{Kind: KindSchema, Schema: &c})
 }
@@ -105,6 +111,7 @@ func (l *logInput) Pause(ctx context.Context, t cdc.TableID, reason *cdc.Error) 
 	if l.paused[t] == nil {
 		l.paused[t] = reason
 	}
+	l.endRepair(t, errRepairInVain)
 	l.mu.Unlock()
 	l.post(pauseSeen{t, reason})
 	return l.router.all(ctx, Envelope{Kind: KindPause, Table: t})
@@ -121,6 +128,7 @@ func (l *logInput) Truncate(ctx context.Context, t cdc.TableID) error {
 		}
 		l.emptied[t] = true
 	}
+	l.endRepair(t, errSchemaMoved)
 	l.mu.Unlock()
 	if loading {
 		return l.Pause(ctx, t, &cdc.Error{Code: CodeEmptied, Table: t})
@@ -147,6 +155,9 @@ func (l *logInput) Barrier(ctx context.Context, k uint64, at cdc.Boundary) error
 	live := l.live
 	l.live = nil
 	l.mu.Unlock()
+	if err := l.repairAt(ctx, k, at.Position); err != nil {
+		return err
+	}
 	if err := l.router.all(ctx, Envelope{Kind: KindBarrier, K: k}); err != nil {
 		return err
 	}

@@ -65,6 +65,22 @@ func (m *commitDriver) lookAround(ctx context.Context) {
 
 func (m *commitDriver) lookForRequests(ctx context.Context) error {
 	g := m.g
+	reloads, repairs, err := g.o.Store.Asked(ctx)
+	if err != nil {
+		return err
+	}
+	if repairs {
+		found, err := g.o.Store.Repairs(ctx, g.repairs.knows)
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			m.post(found)
+		}
+	}
+	if !reloads {
+		return nil
+	}
 	reqs, err := g.o.Store.Reloads(ctx)
 	if err != nil {
 		return err

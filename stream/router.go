@@ -60,6 +60,23 @@ func (r *router) batch(ctx context.Context, b *cdc.Batch, c cdc.Chunk) error {
 		s := r.slotOf[cdc.Group(hi, n)]
 		*r.sel[s] = append(*r.sel[s], int32(i))
 	}
+	return r.selected(ctx, b, c)
+}
+
+// some sends each slot those of the chosen rows whose keys it owns, as batch does.
+func (r *router) some(ctx context.Context, b *cdc.Batch, rows []int32) error {
+	for i := range r.sel {
+		r.sel[i] = r.pool.get(len(rows))
+	}
+	for _, i := range rows {
+		s := r.slotOf[cdc.Group(b.KeyHi[i], len(r.slotOf))]
+		*r.sel[s] = append(*r.sel[s], i)
+	}
+	return r.selected(ctx, b, cdc.Chunk{})
+}
+
+// selected sends the rows in sel.
+func (r *router) selected(ctx context.Context, b *cdc.Batch, c cdc.Chunk) error {
 	to := 0
 	for _, rows := range r.sel {
 		if len(*rows) > 0 {

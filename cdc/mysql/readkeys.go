@@ -18,6 +18,36 @@ func (s *Source) ReadTable(ctx context.Context, schema *cdc.Schema, emit func(*c
 // ReadKeys reads the rows with the keys that stand in rows of a batch (of the same key columns, by name), in key order.
 // Keys that the table does not have give no row.
 func (s *Source) ReadKeys(ctx context.Context, schema *cdc.Schema, keys *cdc.Batch, rows []int32, emit func(*cdc.Batch) error) error {
+	return s.eachKeys(schema, keys, rows, func(where string) error { return s.readWhere(ctx, schema, where, emit) })
+}
+
+// ReadRows is ReadKeys that sees everything the log has delivered; see cdc.Loader.
+func (s *Source) ReadRows(ctx context.Context, schema *cdc.Schema, keys *cdc.Batch, rows []int32, emit func(*cdc.Batch) error) error {
+	return s.eachKeys(schema, keys, rows, func(where string) error {
+		return s.pool.with(ctx, func(cn *conn) error {
+			snap, err := s.delivered.snapshot(ctx, schema.Table)
+			if err != nil {
+				return err
+			}
+			if err := s.waitVisible(ctx, cn, schema.Table, snap); err != nil {
+				return err
+			}
+			return s.stream(ctx, cn, schema, where, "", "repair", emit)
+		})
+	})
+}
+
+// Keys makes a batch of deletes; see cdc.Loader.
+func (s *Source) Keys(schema *cdc.Schema, keys [][]byte) (*cdc.Batch, error) {
+	h, err := cdc.NewKeyHasher(schema, s.cfg.KeySeed)
+	if err != nil {
+		return nil, err
+	}
+	return cdc.KeyBatch(schema, keys, h)
+}
+
+// eachKeys calls read with conditions that have the keys, some hundreds at a time.
+func (s *Source) eachKeys(schema *cdc.Schema, keys *cdc.Batch, rows []int32, read func(where string) error) error {
 	def, cerr := binlog.ParseSource(schema)
 	if cerr != nil {
 		return cerr
@@ -33,7 +63,7 @@ func (s *Source) ReadKeys(ctx context.Context, schema *cdc.Schema, keys *cdc.Bat
 			}
 			alternatives = append(alternatives, cond)
 		}
-		if err := s.readWhere(ctx, schema, "("+strings.Join(alternatives, ") OR (")+")", emit); err != nil {
+		if err := read("(" + strings.Join(alternatives, ") OR (") + ")"); err != nil {
 			return err
 		}
 		rows = rows[n:]

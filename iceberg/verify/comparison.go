@@ -288,12 +288,15 @@ func (c *comparison) readKeys(ctx context.Context, keys map[string]bool, text bo
 		})
 	}
 	for part := range slices.Chunk(slices.Sorted(maps.Keys(keys)), cdc.MaxBatchRows) {
-		b := c.enc.keyBatch(part)
+		b, err := c.enc.keyBatch(part)
+		if err != nil {
+			return nil, err
+		}
 		rows := make([]int32, len(part))
 		for i := range rows {
 			rows[i] = int32(i)
 		}
-		err := c.o.Source.ReadKeys(ctx, c.schema, b, rows, func(got *cdc.Batch) error {
+		err = c.o.Source.ReadKeys(ctx, c.schema, b, rows, func(got *cdc.Batch) error {
 			defer got.Release()
 			c.collect(out, keys, got.Cols, same, got.N, text)
 			return nil

@@ -134,12 +134,11 @@ func (c *comparison) show(ctx context.Context, d *decider) error {
 			c.res.Differences = append(c.res.Differences, Difference{Key: cmp.Or(x.source.text, x.iceberg.text), Source: times(x.source.rows), Iceberg: times(x.iceberg.rows)})
 			continue
 		}
-		b := c.enc.keyBatch([]string{k})
-		m := make([]int, len(c.schema.Columns))
-		for n, i := range c.schema.Key {
-			m[i] = n
+		b, err := c.enc.keyBatch([]string{k})
+		if err != nil {
+			return err
 		}
-		c.res.Differences = append(c.res.Differences, Difference{Key: c.enc.columns(c.schema.Key, b.Cols, m, 0), Source: x.source.text, Iceberg: x.iceberg.text})
+		c.res.Differences = append(c.res.Differences, Difference{Key: c.enc.columns(c.schema.Key, b.Cols, c.enc.identity(), 0), Source: x.source.text, Iceberg: x.iceberg.text})
 		b.Release()
 	}
 	return nil

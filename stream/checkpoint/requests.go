@@ -20,7 +20,10 @@ type Request struct {
 	Key    string      `json:"-"`      // tells requests apart
 }
 
-const reloadPrefix = "requests/reload/"
+const (
+	requestsPrefix = "requests/"
+	reloadPrefix   = requestsPrefix + "reload/"
+)
 
 // newReloadKey names a request.
 func newReloadKey(t cdc.TableID) string {
@@ -38,6 +41,18 @@ func (s *Store) RequestReload(ctx context.Context, t cdc.TableID) error {
 		return storeErr(err)
 	}
 	return nil
+}
+
+// Asked says what there are requests for, so that a look costs one listing.
+func (s *Store) Asked(ctx context.Context) (reloads, repairs bool, err error) {
+	for i, err := range s.objs.List(ctx, requestsPrefix, "") {
+		if err != nil {
+			return false, false, storeErr(err)
+		}
+		reloads = reloads || strings.HasPrefix(i.Key, reloadPrefix)
+		repairs = repairs || strings.HasPrefix(i.Key, repairPrefix)
+	}
+	return reloads, repairs, nil
 }
 
 // Reloads lists the tables that are to be loaded anew.
