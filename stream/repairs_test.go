@@ -85,6 +85,12 @@ func TestRepairsUnderFaults(t *testing.T) {
 				switch n := w.roll(60); {
 				case n == 0:
 					w.ddl(id, ddlAlter)
+				case n == 1 && w.roll(2) == 0:
+					w.ddl(id, ddlTruncate)
+					for k := int64(0); k < 200; k += 2 {
+						w.db.exec(change{table: id, op: cdc.OpInsert, key: k, val: k})
+						w.keys[id][k] = true
+					}
 				case n < 8:
 					k := int64(w.roll(200))
 					if !w.db.silent[id][k] { // once, or the log alone is no excuse any more

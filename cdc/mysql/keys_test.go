@@ -79,7 +79,7 @@ func texts(r *rand.Rand) string {
 }
 
 // TestChunksPartition: for random tables of every key type and for composite keys, the chunks of every size hold each row
-// exactly once, also when they are planned anew from any bound; ReadTable gives all rows in order, and ReadKeys the rows
+// exactly once, also when they are planned anew from any bound; ReadRange gives all rows in order, and ReadKeys the rows
 // asked for.
 func TestChunksPartition(t *testing.T) {
 	db := testenv.NeedMySQL(t)
@@ -210,7 +210,7 @@ func TestChunksPartition(t *testing.T) {
 			var order, sortedKeys []string
 			var keep *cdc.Batch
 			all := collect(func(emit func(*cdc.Batch) error) error {
-				return src.ReadTable(ctx, s, func(b *cdc.Batch) error {
+				return src.ReadRange(ctx, s, cdc.Chunk{}, func(b *cdc.Batch) error {
 					b.Retain(1)
 					keep = b
 					for r := range b.N {
@@ -226,7 +226,7 @@ func TestChunksPartition(t *testing.T) {
 			}
 			sortedKeys = append(sortedKeys, keysInOrder(t, db, s, strings.Join(names, ", "))...)
 			if strings.Join(order, "\n") != strings.Join(sortedKeys, "\n") {
-				t.Fatalf("ReadTable's order\n%q\nMySQL's\n%q", order, sortedKeys)
+				t.Fatalf("ReadRange's order\n%q\nMySQL's\n%q", order, sortedKeys)
 			}
 			var ask []int32
 			some := map[string]string{}

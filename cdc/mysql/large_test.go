@@ -163,7 +163,7 @@ func TestLargeRows(t *testing.T) {
 			}
 			return nil
 		},
-		"table": func(emit func(*cdc.Batch) error) error { return src.ReadTable(ctx, ds[0].Schema, emit) },
+		"table": func(emit func(*cdc.Batch) error) error { return src.ReadRange(ctx, ds[0].Schema, cdc.Chunk{}, emit) },
 	} {
 		got := digests{}
 		if err := read(func(b *cdc.Batch) error { got.add(b); b.Release(); return nil }); err != nil {

@@ -85,7 +85,7 @@ func TestRateCap(t *testing.T) {
 	p.stop()
 	src.rate.perSecond = 1
 	short, cancel := context.WithCancel(ctx)
-	err := src.ReadTable(short, ds[0].Schema, func(b *cdc.Batch) error { b.Release(); cancel(); return nil })
+	err := src.ReadRange(short, ds[0].Schema, cdc.Chunk{}, func(b *cdc.Batch) error { b.Release(); cancel(); return nil })
 	if err == nil || short.Err() == nil {
 		t.Fatalf("a wait of 1000 s ended with %v", err)
 	}

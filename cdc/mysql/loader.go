@@ -60,21 +60,9 @@ func (s *Source) Read(ctx context.Context, schema *cdc.Schema, c cdc.Chunk, emit
 	if schema.Keyless() {
 		return s.readMoment(ctx, schema, emit)
 	}
-	def, cerr := binlog.ParseSource(schema)
-	if cerr != nil {
-		return cerr
-	}
-	keys, err := keyColumns(&def)
+	where, err := chunkCondition(schema, c)
 	if err != nil {
 		return err
-	}
-	from, err := literals(keys, c.From)
-	if err != nil {
-		return cdc.Errorf(cdc.CodeCorrupt, schema.Table, "%w", err)
-	}
-	to, err := literals(keys, c.To)
-	if err != nil {
-		return cdc.Errorf(cdc.CodeCorrupt, schema.Table, "%w", err)
 	}
 	return s.pool.with(ctx, func(cn *conn) error {
 		snap, err := s.delivered.snapshot(ctx, schema.Table)
@@ -86,7 +74,7 @@ func (s *Source) Read(ctx context.Context, schema *cdc.Schema, c cdc.Chunk, emit
 		}
 		label := "load:" + string(c.From)
 		ref := cdc.ChunkRef{StartSeq: snap.seq, Truncates: snap.truncates}
-		return s.stream(ctx, cn, schema, rangeCondition(keys, from, to), "", label, func(b *cdc.Batch) error {
+		return s.stream(ctx, cn, schema, where, "", label, func(b *cdc.Batch) error {
 			r := ref
 			b.Chunk = &r
 			n := b.N
@@ -96,6 +84,27 @@ func (s *Source) Read(ctx context.Context, schema *cdc.Schema, c cdc.Chunk, emit
 			return s.rate.wait(ctx, n)
 		})
 	})
+}
+
+// chunkCondition is the condition for the rows of a chunk.
+func chunkCondition(schema *cdc.Schema, c cdc.Chunk) (string, error) {
+	def, cerr := binlog.ParseSource(schema)
+	if cerr != nil {
+		return "", cerr
+	}
+	keys, err := keyColumns(&def)
+	if err != nil {
+		return "", err
+	}
+	from, err := literals(keys, c.From)
+	if err != nil {
+		return "", cdc.Errorf(cdc.CodeCorrupt, schema.Table, "%w", err)
+	}
+	to, err := literals(keys, c.To)
+	if err != nil {
+		return "", cdc.Errorf(cdc.CodeCorrupt, schema.Table, "%w", err)
+	}
+	return rangeCondition(keys, from, to), nil
 }
 
 // waitVisible returns when the connection's next statement sees all that was delivered.

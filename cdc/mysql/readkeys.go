@@ -9,10 +9,14 @@ import (
 	"github.com/cdc2lake/cdc2lake/cdc/binlog"
 )
 
-// ReadTable reads all rows of a table in key order, in one consistent SELECT, for comparisons. Batches carry one reference and
-// no chunk. It does not wait for the log; compare positions with CurrentPosition.
-func (s *Source) ReadTable(ctx context.Context, schema *cdc.Schema, emit func(*cdc.Batch) error) error {
-	return s.readWhere(ctx, schema, "TRUE", emit)
+// ReadRange reads the rows of a range of the table's key in key order, in one consistent SELECT, for comparisons. Batches carry one
+// reference and no chunk. It does not wait for the log; compare positions with CurrentPosition.
+func (s *Source) ReadRange(ctx context.Context, schema *cdc.Schema, c cdc.Chunk, emit func(*cdc.Batch) error) error {
+	where, err := chunkCondition(schema, c)
+	if err != nil {
+		return err
+	}
+	return s.readWhere(ctx, schema, where, emit)
 }
 
 // ReadKeys reads the rows with the keys that stand in rows of a batch (of the same key columns, by name), in key order.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,15 +21,24 @@ import (
 	"github.com/cdc2lake/cdc2lake/iceberg/verify"
 )
 
+// verifyOptions are the flags of verify.
+type verifyOptions struct {
+	verify.Options
+	repair, json bool
+	limit        int
+	rate         int64
+}
+
 func (a *app) verifyCommand() *cobra.Command {
-	var o verify.Options
+	var o verifyOptions
 	cmd := &cobra.Command{
 		Use:   "verify [DATABASE.TABLE…]",
 		Short: "Compare MySQL with Iceberg, row by row, also while both change",
 		Long: "Compares every row of the tables (all, if none is named) with MySQL. The service may run and rows may change meanwhile: a row that\n" +
 			"differs is looked at again once the Iceberg table has caught up with MySQL. Without a running service it compares what is there.\n" +
 			"Columns that are left out are not compared, hashed ones by their hash.\n\n" +
-			"Exit status: 0 all rows are equal; 1 rows differ; 75 rows could not be decided: they changed all the time, or the service does not run.",
+			"With --repair the service is asked to bring the rows that differ over from MySQL, while it goes on, and they are compared again.\n\n" +
+			"Exit status: 0 all rows are equal, or were repaired; 1 rows differ; 75 rows could not be decided: they changed all the time, or the service does not run.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			for _, s := range args {
 				if db, name, ok := strings.Cut(s, "."); !ok || db == "" || name == "" {
@@ -42,6 +52,9 @@ func (a *app) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if o.rate >= 0 {
+				cfg.MySQL.Load.RowsPerSecond = o.rate
+			}
 			// Longer than any pause between two commits of a running service.
 			o.Patience = max(o.Patience, 3*time.Duration(cfg.Checkpoints.Interval))
 			return a.verify(cmd.Context(), cfg, args, o)
@@ -49,13 +62,17 @@ func (a *app) verifyCommand() *cobra.Command {
 	}
 	a.configFlags(cmd)
 	cmd.Flags().DurationVar(&o.Patience, "patience", 30*time.Second, "how long an Iceberg table may stand still before the service is taken not to run")
+	cmd.Flags().BoolVar(&o.repair, "repair", false, "bring the rows that differ over from MySQL; the service does it")
+	cmd.Flags().IntVar(&o.limit, "repair-limit", 100_000, "most rows of a table to repair; reload a table with more")
+	cmd.Flags().Int64Var(&o.rate, "rows-per-second", -1, "most rows to read from MySQL in a second; 0: no limit (default: mysql.load.rows_per_second)")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	cmd.Flags().IntVar(&o.MaxShown, "show", 10, "rows to print that differ, of each table")
 	cmd.Flags().StringVar(&o.Dir, "tmp", "", "`DIRECTORY` for some 50 bytes a row while comparing (default: the system's)")
 	return cmd
 }
 
 // verify compares tables one by one: each has MySQL and the storage to itself.
-func (a *app) verify(ctx context.Context, cfg *config.Config, names []string, o verify.Options) error {
+func (a *app) verify(ctx context.Context, cfg *config.Config, names []string, o verifyOptions) error {
 	src, err := newSource(cfg, mysql.Observer{}, nil)
 	if err != nil {
 		return err
@@ -83,8 +100,7 @@ func (a *app) verify(ctx context.Context, cfg *config.Config, names []string, o 
 	}
 	p := newComparing(a.stderr)
 	o.Source, o.Target, o.State, o.Progress = src, v.sink, v.state, p.progress
-	var tables int
-	var rows, different, undecided int64
+	var sum verifySummary
 	var failed error
 	for _, d := range found {
 		if d.Err != nil {
@@ -94,8 +110,13 @@ func (a *app) verify(ctx context.Context, cfg *config.Config, names []string, o 
 			}
 			continue
 		}
-		r, err := verify.Table(ctx, o, d.Schema)
+		r, err := verify.Table(ctx, o.Options, d.Schema)
 		p.done()
+		t := verifiedTable{Result: r}
+		if err == nil && o.repair && r.Different > 0 {
+			t, err = a.repair(ctx, v, o, d.Schema, r, p)
+			p.done()
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -104,17 +125,27 @@ func (a *app) verify(ctx context.Context, cfg *config.Config, names []string, o 
 			failed = errors.Join(failed, err)
 			continue
 		}
-		tables, rows, different, undecided = tables+1, rows+r.Rows, different+r.Different, undecided+r.Undecided
-		printResult(a.stdout, r)
+		sum.add(t)
+		if !o.json {
+			printResult(a.stdout, t)
+		}
 	}
-	fmt.Fprintf(a.stdout, "verify: %d tables, %d rows, %d differences\n", tables, rows, different)
+	if o.json {
+		e := json.NewEncoder(a.stdout)
+		e.SetIndent("", "  ")
+		if err := e.Encode(&sum); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(a.stdout, &sum)
+	}
 	switch {
-	case different > 0:
-		return &cdc.Error{Code: verify.CodeDifferent, Msg: fmt.Sprintf("%d rows differ", different)}
+	case sum.Different > 0:
+		return &cdc.Error{Code: verify.CodeDifferent, Msg: fmt.Sprintf("%d rows differ", sum.Different)}
 	case failed != nil:
 		return failed
-	case undecided > 0:
-		return &cdc.Error{Code: verify.CodeUndecided, Msg: fmt.Sprintf("%d rows", undecided)}
+	case sum.Undecided > 0:
+		return &cdc.Error{Code: verify.CodeUndecided, Msg: fmt.Sprintf("%d rows", sum.Undecided)}
 	}
 	return nil
 }
@@ -165,26 +196,6 @@ func (v *view) state(ctx context.Context, id cdc.TableID) (verify.State, error) 
 	return st, nil
 }
 
-func printResult(w io.Writer, r *verify.Result) {
-	fmt.Fprintln(w, r)
-	for _, d := range r.Differences {
-		fmt.Fprintf(w, "  %s\n    mysql:   %s\n    iceberg: %s\n", d.Key, orNone(d.Source), orNone(d.Iceberg))
-	}
-	if n := r.Different - int64(len(r.Differences)); n > 0 {
-		fmt.Fprintf(w, "  … and %d more\n", n)
-	}
-	if r.Ahead {
-		fmt.Fprintln(w, "  MySQL is ahead of the Iceberg table, which does not move: the undecided rows may still come when the service runs")
-	}
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "no such row"
-	}
-	return s
-}
-
 // comparing prints what a comparison is doing: one line that is overwritten on a terminal, a line every ten seconds elsewhere.
 type comparing struct {
 	w        io.Writer
@@ -199,7 +210,8 @@ func newComparing(w io.Writer) *comparing {
 	return &comparing{w: w, terminal: isTerminal(w), last: time.Now()}
 }
 
-var stages = map[string]string{"source": "%d rows of MySQL", "wait": "waiting for Iceberg to catch up", "iceberg": "%d rows of Iceberg", "again": "%d rows differ, looking again"}
+var stages = map[string]string{"source": "%d rows of MySQL", "wait": "waiting for Iceberg to catch up", "iceberg": "%d rows of Iceberg", "again": "%d rows differ, looking again",
+	"repair": "waiting for the service to repair (%d requests)"}
 
 func (c *comparing) progress(p verify.Progress) {
 	c.mu.Lock()

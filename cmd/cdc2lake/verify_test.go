@@ -19,7 +19,7 @@ import (
 func TestVerify(t *testing.T) {
 	db := testenv.NeedMySQL(t)
 	db.Exec("CREATE TABLE a (id BIGINT PRIMARY KEY, v VARCHAR(20), d DECIMAL(30,4), at DATETIME(3))",
-		"CREATE TABLE b (k VARCHAR(10) PRIMARY KEY, n INT, secret VARCHAR(20), note TEXT)", "CREATE TABLE nokey (v INT)")
+		"CREATE TABLE b (k VARCHAR(10) PRIMARY KEY, n INT, secret VARCHAR(20), note TEXT)", "CREATE TABLE nokey (v INT, f DOUBLE, s VARCHAR(10))", "INSERT INTO nokey VALUES (1, 0.1, 'x'), (1, 0.1, 'x'), (NULL, NULL, NULL), (2, 1, '')")
 	for i := range 20 {
 		var as, bs []string
 		for j := range 100 {
@@ -43,7 +43,7 @@ func TestVerify(t *testing.T) {
 	run := startRun(t, file)
 	eventually(t, run, "the tables are live", func() bool {
 		_, s := get(t, run, "/status")
-		return strings.Count(s, `"state":"live"`) == 2
+		return strings.Count(s, `"state":"live"`) == 3
 	})
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -59,7 +59,8 @@ func TestVerify(t *testing.T) {
 			for i := w; ctx.Err() == nil; i += 2 {
 				for _, q := range []string{fmt.Sprintf("UPDATE a SET d = d + 1, v = 'u%d' WHERE id %% 200 = %d", i, i%200),
 					fmt.Sprintf("REPLACE INTO a VALUES (%d, 'new', 0, NOW(3))", 5000+i%500), fmt.Sprintf("DELETE FROM a WHERE id = %d", 5000+i*3%500),
-					fmt.Sprintf("UPDATE b SET n = %d, secret = 't%d' WHERE k = 'k%d'", i, i, i*17%2000)} {
+					fmt.Sprintf("UPDATE b SET n = %d, secret = 't%d' WHERE k = 'k%d'", i, i, i*17%2000),
+					fmt.Sprintf("INSERT INTO nokey VALUES (%d, %d / 10, 'w%d')", 3+i%7, i%5, w), fmt.Sprintf("DELETE FROM nokey WHERE s = 'w%d' LIMIT 1", w)} {
 					if _, err := conn.Execute(q); err != nil {
 						t.Error(err)
 						return
@@ -70,21 +71,23 @@ func TestVerify(t *testing.T) {
 	}
 	for range 3 {
 		out, errs, code := cli(t, "verify", "-c", file)
-		if code != 0 || !strings.Contains(out, "verify: 2 tables, ") || !strings.HasSuffix(out, " 0 differences\n") || !strings.Contains(errs, ".nokey is not replicated") {
+		if code != 0 || !strings.Contains(out, "verify: 3 tables, ") || !strings.HasSuffix(out, " 0 differences\n") {
 			t.Errorf("under writes: %d\n%s%s", code, out, errs)
 		}
 	}
 	cancel()
 	writers.Wait()
 
-	// Two deletions and an insertion that no log tells of.
+	// Changes that no log tells of.
 	db.Exec("SET sql_log_bin = 0", "UPDATE a SET v = 'wrong' WHERE id = 7", "DELETE FROM a WHERE id = 8", "UPDATE b SET secret = 'other' WHERE k = 'k9'",
-		"INSERT INTO b VALUES ('extra', 1, 's', 'n')", "UPDATE b SET note = 'not replicated' WHERE k = 'k1'")
+		"INSERT INTO b VALUES ('extra', 1, 's', 'n')", "UPDATE b SET note = 'not replicated' WHERE k = 'k1'",
+		"INSERT INTO nokey VALUES (1, 0.1, 'x')", "DELETE FROM nokey WHERE v IS NULL")
 	out, errs, code := cli(t, "verify", "-c", file, "--show", "5")
-	if code != 1 || !strings.Contains(errs, "DIFFERENT") || !strings.HasSuffix(out, " 4 differences\n") {
-		t.Errorf("four wrong rows: %d\n%s%s", code, out, errs)
+	if code != 1 || !strings.Contains(errs, "DIFFERENT") || !strings.HasSuffix(out, " 6 differences\n") {
+		t.Errorf("six wrong rows: %d\n%s%s", code, out, errs)
 	}
-	for _, want := range []string{"  id=7\n", "v=\"wrong\"", "  id=8\n    mysql:   no such row\n", "  k=\"k9\"\n", "  k=\"extra\"\n", "    iceberg: no such row\n"} {
+	for _, want := range []string{"  id=7\n", "v=\"wrong\"", "  id=8\n    mysql:   no such row\n", "  k=\"k9\"\n", "  k=\"extra\"\n", "    iceberg: no such row\n",
+		"    mysql:   3 times\n    iceberg: 2 times\n", "  v=NULL f=NULL s=NULL\n    mysql:   no such row\n    iceberg: once\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not shown:\n%s", want, out)
 		}

@@ -35,6 +35,11 @@ func (c *comparison) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return c.settle(ctx, keys, more)
+}
+
+// settle is pass 2: it looks at keys that differ again until all are decided. more says that there are others.
+func (c *comparison) settle(ctx context.Context, keys []string, more bool) error {
 	d := newDecider(keys)
 	for round := 0; round < c.o.Rounds && d.open() > 0; round++ {
 		c.o.Progress(Progress{c.id, "again", int64(d.open())})
@@ -53,7 +58,14 @@ func (c *comparison) run(ctx context.Context) error {
 			break
 		}
 	}
-	c.res.Different, c.res.Undecided = int64(len(d.different)), int64(d.open())
+	c.res.Different, c.res.Undecided, c.res.Changing = int64(len(d.different)), int64(d.open()), int64(d.changing)
+	for _, k := range slices.Sorted(maps.Keys(d.different)) {
+		if d.different[k].source.rows > 0 {
+			c.res.Present = append(c.res.Present, []byte(k))
+		} else {
+			c.res.Gone = append(c.res.Gone, []byte(k))
+		}
+	}
 	if more {
 		// The keys beyond the limit were not looked at again. If all within it have come right, the rest is most likely late too,
 		// but that is not known.
@@ -90,11 +102,21 @@ func (c *comparison) compareAll(ctx context.Context, estimate int64) (keys []str
 	defer func() { err = errors.Join(err, src.close()) }()
 	var n atomic.Int64
 	same := c.enc.identity()
-	err = c.o.Source.ReadTable(ctx, c.schema, func(b *cdc.Batch) error {
-		defer b.Release()
-		c.o.Progress(Progress{c.id, "source", n.Add(int64(b.N))})
-		return c.spill(src, b.Cols, same, b.N)
-	})
+	// Range by range, so that the source need not keep old versions of rows for as long as the whole takes. A row is seen as of the reading
+	// of its range; what changes from then on is looked at again.
+	var after cdc.Bound
+	for last := false; !last && err == nil; {
+		var r cdc.Chunk
+		if r, last, err = c.o.Source.Next(ctx, c.schema, after); err != nil {
+			break
+		}
+		after = r.To
+		err = c.o.Source.ReadRange(ctx, c.schema, r, func(b *cdc.Batch) error {
+			defer b.Release()
+			c.o.Progress(Progress{c.id, "source", n.Add(int64(b.N))})
+			return c.spill(src, b.Cols, same, b.N)
+		})
+	}
 	if err = errors.Join(err, src.flush()); err != nil {
 		return nil, false, err
 	}
@@ -280,8 +302,8 @@ func (l look) add(h hash, text string) look {
 func (c *comparison) readKeys(ctx context.Context, keys map[string]bool, text bool) (map[string]look, error) {
 	out := map[string]look{}
 	same := c.enc.identity()
-	if c.schema.Keyless() {
-		return out, c.o.Source.ReadTable(ctx, c.schema, func(got *cdc.Batch) error {
+	if c.schema.Keyless() { // nothing finds single rows
+		return out, c.o.Source.ReadRange(ctx, c.schema, cdc.Chunk{}, func(got *cdc.Batch) error {
 			defer got.Release()
 			c.collect(out, keys, got.Cols, same, got.N, text)
 			return nil

@@ -6,6 +6,7 @@ type decider struct {
 	// suspects differed in the last round: what was seen then.
 	suspects  map[string]difference
 	different map[string]difference
+	changing  int // of the open keys, those whose rows in the source changed while they were last looked at
 }
 
 // difference is what a key was on both sides when they differed, so many rounds in a row.
@@ -32,13 +33,16 @@ func (d *decider) open() int { return len(d.keys) }
 // had at the first reading.
 func (d *decider) decide(before, now, after map[string]look, covered bool) {
 	suspects := map[string]difference{}
+	d.changing = 0
 	for k := range d.keys {
 		b, n, a := before[k], now[k], after[k]
 		switch {
 		case n.same(b) || n.same(a):
 			delete(d.keys, k)
-		case !covered || !b.same(a):
-			// Late, or changing.
+		case !b.same(a):
+			d.changing++
+		case !covered:
+			// Late.
 		default:
 			x := difference{a, n, 1}
 			if s, ok := d.suspects[k]; ok && s.source.same(a) && s.iceberg.same(n) {

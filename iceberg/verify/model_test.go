@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,10 +81,29 @@ func put(b *cdc.Batch, id int64, v, meta string) {
 	b.Cols[2].Off[r+1] = int32(len(b.Cols[2].Data))
 }
 
-func (w *world) ReadTable(_ context.Context, _ *cdc.Schema, emit func(*cdc.Batch) error) error {
+// Next cuts the keys in three; a row may change between the reading of two ranges.
+func (w *world) Next(_ context.Context, _ *cdc.Schema, after cdc.Bound) (cdc.Chunk, bool, error) {
+	w.step()
+	switch after {
+	case "":
+		return cdc.Chunk{To: "5"}, false, nil
+	case "5":
+		return cdc.Chunk{From: after, To: "11"}, false, nil
+	}
+	return cdc.Chunk{From: after}, true, nil
+}
+
+func (w *world) ReadRange(_ context.Context, _ *cdc.Schema, c cdc.Chunk, emit func(*cdc.Batch) error) error {
+	bound := func(b cdc.Bound, edge int64) int64 {
+		if n, err := strconv.ParseInt(string(b), 10, 64); err == nil {
+			return n
+		}
+		return edge
+	}
+	from, to := bound(c.From, math.MinInt64), bound(c.To, math.MaxInt64)
 	now := w.history[len(w.history)-1]
 	w.step()
-	return emit(batch(now, func(int64) bool { return true }, "r"))
+	return emit(batch(now, func(id int64) bool { return id > from && id <= to }, "r"))
 }
 
 func (w *world) ReadKeys(_ context.Context, _ *cdc.Schema, keys *cdc.Batch, rows []int32, emit func(*cdc.Batch) error) error {

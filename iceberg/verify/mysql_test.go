@@ -35,7 +35,7 @@ func (r *replica) refresh(ctx context.Context) error {
 		return err
 	}
 	var rows []*cdc.Batch
-	if err := r.src.ReadTable(ctx, r.schema, func(b *cdc.Batch) error { rows = append(rows, b); return nil }); err != nil { // never released
+	if err := r.src.ReadRange(ctx, r.schema, cdc.Chunk{}, func(b *cdc.Batch) error { rows = append(rows, b); return nil }); err != nil { // never released
 		return err
 	}
 	r.mu.Lock()

@@ -30,8 +30,10 @@ import (
 
 // Source reads a table of the source; *mysql.Source is one.
 type Source interface {
-	// ReadTable hands on all rows in one consistent read.
-	ReadTable(ctx context.Context, s *cdc.Schema, emit func(*cdc.Batch) error) error
+	// Next returns the range of the table's key that follows a bound, and whether it is the last one.
+	Next(ctx context.Context, s *cdc.Schema, after cdc.Bound) (c cdc.Chunk, last bool, err error)
+	// ReadRange hands on the rows of a range in one consistent read.
+	ReadRange(ctx context.Context, s *cdc.Schema, c cdc.Chunk, emit func(*cdc.Batch) error) error
 	// ReadKeys hands on the rows with the keys in rows of a batch of the key columns; others that are equal to them under a
 	// collation may be among them.
 	ReadKeys(ctx context.Context, s *cdc.Schema, keys *cdc.Batch, rows []int32, emit func(*cdc.Batch) error) error
@@ -100,8 +102,13 @@ type Result struct {
 	// Different counts rows that are certainly not the same; Differences shows the first of them.
 	Different   int64
 	Differences []Difference
+	// Present and Gone are the keys of all rows that differ, as cdc.Batch.AppendKey writes them: of those that the source has, and of
+	// those that it does not have.
+	Present, Gone [][]byte
 	// Undecided counts rows that differed whenever they were looked at, but changed in the source meanwhile, or may still come.
 	Undecided int64
+	// Changing of these differed from one reading of the source to the next, in every round.
+	Changing int64
 	// Ahead: the source has changes that the Iceberg table does not cover, and it does not move.
 	Ahead bool
 }
@@ -114,11 +121,30 @@ func (r *Result) String() string {
 	if r.Undecided > 0 {
 		s += fmt.Sprintf(", %d undecided", r.Undecided)
 	}
+	if r.Changing > 0 {
+		s += fmt.Sprintf(" (%d changed whenever they were looked at)", r.Changing)
+	}
 	return s
 }
 
 // Table compares one table. schema is its definition in the source.
 func Table(ctx context.Context, o Options, schema *cdc.Schema) (*Result, error) {
+	return compare(ctx, o, schema, (*comparison).run)
+}
+
+// Keys compares the rows with some keys only, as cdc.Batch.AppendKey writes them.
+func Keys(ctx context.Context, o Options, schema *cdc.Schema, keys [][]byte) (*Result, error) {
+	return compare(ctx, o, schema, func(c *comparison, ctx context.Context) error {
+		list := make([]string, len(keys))
+		for i, k := range keys {
+			list[i] = string(k)
+		}
+		c.res.Rows = int64(len(keys))
+		return c.settle(ctx, list, false)
+	})
+}
+
+func compare(ctx context.Context, o Options, schema *cdc.Schema, run func(*comparison, context.Context) error) (*Result, error) {
 	if o.Patience <= 0 {
 		o.Patience = 30 * time.Second
 	}
@@ -138,7 +164,7 @@ func Table(ctx context.Context, o Options, schema *cdc.Schema) (*Result, error) 
 		o.Progress = func(Progress) {}
 	}
 	c := &comparison{o: o, id: schema.Table, schema: schema, enc: newEncoder(schema), res: &Result{Table: schema.Table}}
-	if err := c.run(ctx); err != nil {
+	if err := run(c, ctx); err != nil {
 		return nil, err
 	}
 	return c.res, nil
