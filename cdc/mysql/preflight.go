@@ -44,7 +44,11 @@ func (s *Source) Check(ctx context.Context) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(out, checkTables(tables)...), nil
+	lock, err := checkLock(cn, tables)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(out, lock...), checkTables(tables)...), nil
 }
 
 // preflight returns an error if the server's settings or the user's privileges forbid to start.
@@ -233,16 +237,49 @@ func (s *Source) checkGrants(cn *conn) ([]Finding, error) {
 	}
 	if !gtids {
 		// Chunks wait for visibility by taking and giving back a table lock.
-		ok := all || global["LOCK TABLES"]
-		for _, r := range rows {
-			ps, level, _ := parseGrant(r[0])
-			for _, p := range ps {
-				ok = ok || level != "*.*" && (p == "LOCK TABLES" || p == "ALL PRIVILEGES")
-			}
-		}
+		ok := mayLock(rows)
 		c.add("MYSQL_GRANT_LOCK", ok, true, user+lacks(ok, " may LOCK TABLES", " lacks LOCK TABLES, which initial loads need without GTIDs"),
 			"GRANT LOCK TABLES ON *.* TO "+quoteUser(user))
 	}
+	return c.out, nil
+}
+
+// mayLock looks for LOCK TABLES in what SHOW GRANTS says.
+func mayLock(grants [][]string) bool {
+	for _, r := range grants {
+		ps, _, _ := parseGrant(r[0])
+		for _, p := range ps {
+			if p == "LOCK TABLES" || p == "ALL PRIVILEGES" || p == "ALL" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkLock looks at the privilege that initial loads of tables without a key need.
+func checkLock(cn *conn, ts []cdc.Discovered) ([]Finding, error) {
+	var names []string
+	for _, t := range ts {
+		if t.Err == nil && t.Schema.Keyless() {
+			names = append(names, t.Table.String())
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	rows, err := cn.query("SHOW GRANTS")
+	if err != nil {
+		return nil, err
+	}
+	user, err := cn.queryRow("SELECT CURRENT_USER()")
+	if err != nil {
+		return nil, err
+	}
+	c := &checker{}
+	ok := mayLock(rows)
+	c.add("MYSQL_LOCK", ok, false, abbreviate(user[0]+lacks(ok, " may LOCK TABLES", " lacks LOCK TABLES")+", which the initial load of tables without a key needs: "+strings.Join(names, ", ")),
+		"GRANT LOCK TABLES ON *.* TO "+quoteUser(user[0]))
 	return c.out, nil
 }
 
