@@ -159,13 +159,11 @@ func (f *follower) xaDecided(e *binlog.Event, name string, commit bool) error {
 	}
 	if commit && !f.txn.skipAll {
 		b, err := f.findBranch(name)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			err = f.pauseDelivered(codeXA, "%s committed, and the first half of this XA transaction, with its rows, is no longer in the server's log", name)
-		} else {
+		if err == nil && b != nil {
 			err = f.deliver(name, b)
+		}
+		if b == nil && err == nil || purgedError(err) {
+			err = f.pauseDelivered(b, name)
 		}
 		if err != nil {
 			return err
@@ -175,13 +173,19 @@ func (f *follower) xaDecided(e *binlog.Event, name string, commit bool) error {
 	return f.endTxn(e)
 }
 
-// pauseDelivered pauses all tables that the current transaction is delivered to.
-func (f *follower) pauseDelivered(code *cdc.Code, format string, args ...any) error {
+// purgedError reports whether a file of the log is gone.
+func purgedError(err error) bool {
+	e := cdc.AsError(err)
+	return e != nil && e.Code == codePurged
+}
+
+// pauseDelivered pauses the tables that the current transaction is delivered to, and that a branch may have changed whose rows are gone.
+func (f *follower) pauseDelivered(b *branch, name string) error {
 	for _, id := range append([]cdc.TableID(nil), f.names...) {
-		if f.tables[id].table.Skip {
+		if f.tables[id].table.Skip || b != nil && b.changed != nil && !b.changed[id] {
 			continue
 		}
-		if err := f.pause(id, cdc.Errorf(code, id, format, args...)); err != nil {
+		if err := f.pause(id, cdc.Errorf(codeXA, id, "%s committed, and the first half of this XA transaction, with its rows, is no longer in the server's log", name)); err != nil {
 			return err
 		}
 	}

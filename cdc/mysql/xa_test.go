@@ -175,19 +175,39 @@ func TestXA(t *testing.T) {
 	}
 }
 
-// TestXAPurged: what cannot be known any more stops the tables that it may concern.
+// TestXAPurged: what cannot be known any more stops the tables that it may concern: all of them, if it was prepared before the start.
 func TestXAPurged(t *testing.T) {
-	s := server(t, nil)
-	ctx := timeout(t, time.Minute)
-	must(t, s.Exec(ctx, "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "XA START 'a'", "INSERT INTO d.t VALUES (1, 1)", "XA END 'a'", "XA PREPARE 'a'", "FLUSH BINARY LOGS"))
-	end, _, err := s.BinlogEnd(ctx)
-	must(t, err)
-	must(t, s.Exec(ctx, "PURGE BINARY LOGS TO '"+end.Name+"'"))
-	p, _ := startAll(t, newSource(t, config(s, "d")), false)
-	must(t, s.Exec(ctx, "INSERT INTO d.t VALUES (2, 2)", "XA COMMIT 'a'"))
-	id := cdc.TableID{Database: "d", Name: "t"}
-	p.sink.await(ctx, "a pause", func() bool { return p.sink.tables[id].paused != nil || p.ended() })
-	wantCode(t, p.sink.tables[id].paused, codeXA, "X'61',X'',1", "log")
-	p.catchUp(ctx)
-	p.stop()
+	for _, before := range []bool{true, false} {
+		t.Run(fmt.Sprintf("before the start %t", before), func(t *testing.T) {
+			s := server(t, nil)
+			ctx := timeout(t, time.Minute)
+			must(t, s.Exec(ctx, "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "CREATE TABLE d.o (id INT PRIMARY KEY)"))
+			prepare := func() {
+				must(t, s.Exec(ctx, "XA START 'a'", "INSERT INTO d.t VALUES (1, 1)", "XA END 'a'", "XA PREPARE 'a'"))
+			}
+			if before {
+				prepare()
+			}
+			cfg := config(s, "d")
+			cfg.xaMemory = 1
+			p, _ := startAll(t, newSource(t, cfg), false)
+			if !before {
+				prepare()
+			}
+			must(t, s.Exec(ctx, "FLUSH BINARY LOGS", "INSERT INTO d.o VALUES (2)"))
+			p.catchUp(ctx)
+			end, _, err := s.BinlogEnd(ctx)
+			must(t, err)
+			must(t, s.Exec(ctx, "PURGE BINARY LOGS TO '"+end.Name+"'", "INSERT INTO d.t VALUES (2, 2)", "XA COMMIT 'a'"))
+			p.catchUp(ctx)
+			id := cdc.TableID{Database: "d", Name: "t"}
+			wantCode(t, p.sink.tables[id].paused, codeXA, "X'61',X'',1", "log")
+			if id.Name = "o"; before {
+				wantCode(t, p.sink.tables[id].paused, codeXA)
+			} else {
+				p.sink.equal(s, id)
+			}
+			p.stop()
+		})
+	}
 }
