@@ -46,7 +46,7 @@ func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.
 			switch p := g.pauses[d.Table]; {
 			case reload:
 				e.Paused = nil
-			case e.Paused == nil && p != nil:
+			case p != nil: // newer than what the record says
 				e.Paused = cdc.PauseOf(p, now)
 			case d.Err != nil && (e.Paused == nil || mendOf(e.Paused.Code) != cdc.MendNone):
 				e.Paused = cdc.PauseOf(d.Err, now)

@@ -33,6 +33,7 @@ func newFakeSource(db *fakeDB, fault func(string) error) *fakeSource {
 
 var (
 	codeFakeBroken = cdc.NewCode("TEST_BROKEN", cdc.TablePaused, "test", "test")
+	codeFakeSilent = cdc.NewCode("TEST_SILENT", cdc.TablePaused, "test", "test").Mended(cdc.MendReload)
 	codeFakeChunk  = cdc.NewCode("TEST_CHUNK", cdc.Retryable, "test", "test")
 )
 
@@ -178,7 +179,11 @@ func (f *fakeFollow) transaction(ctx context.Context, tx []change) error {
 			}
 			delete(f.from, c.table)
 			delete(f.open, c.table)
-			if err := f.out.Pause(ctx, c.table, cdc.Errorf(codeFakeBroken, c.table, "cannot be followed")); err != nil {
+			code := codeFakeBroken
+			if c.ddl == ddlSilent {
+				code = codeFakeSilent
+			}
+			if err := f.out.Pause(ctx, c.table, cdc.Errorf(code, c.table, "cannot be followed")); err != nil {
 				return err
 			}
 		}

@@ -44,6 +44,8 @@ func equalUnderFaults(w *world, rate float64) {
 			w.ddl(w.tables[w.roll(3)], ddlAlter)
 		case w.roll(80) == 0:
 			w.ddl(w.tables[w.roll(3)], ddlTruncate)
+		case w.roll(150) == 0:
+			w.ddl(w.tables[w.roll(3)], ddlSilent)
 		case w.roll(200) == 0:
 			id := w.tables[w.roll(3)]
 			w.ddl(id, ddlBreak)
