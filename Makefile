@@ -63,6 +63,10 @@ test-readers: servers ## read the tables with the readers of e2e/readers
 test-fidelity: servers ## every type, character set and DDL, with all readers; FIDELITY=regexp for some cases
 	CDC2LAKE_FIDELITY='$(FIDELITY)' e2e/fidelity/run -v
 
+.PHONY: test-property
+test-property: servers ## random schemas, changes and restarts; RUNS=500, SEED=n repeats one, SHRINK=1 looks for a shorter script
+	go test -count=1 -timeout 60m -run '^TestProperty$$' -v ./e2e/fidelity $(if $(RUNS),-runs $(RUNS)) $(if $(SEED),-seed $(SEED)) $(if $(SHRINK),-shrink)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -r -n 1 dirname | sort -u | while read -r dir; do \

@@ -161,7 +161,7 @@ func (v *verdict) batch(ctx context.Context, m *testenv.MySQLServer, conn *clien
 	}
 	for _, l := range lakes {
 		l.reached(ctx, n+2, 3*time.Minute)
-		l.settled(2*time.Minute)
+		l.settled(2 * time.Minute)
 		l.stop()
 	}
 	all, err := tablesOf(conn, fmt.Sprintf("^(load|log|split)%d_", lakes[0].batch))

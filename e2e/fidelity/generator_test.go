@@ -3,6 +3,7 @@ package fidelity
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
 // generator writes a random script while it is executed. The same seed makes the same script: whatever is random comes from
@@ -12,11 +13,13 @@ type generator struct {
 	rng             *rand.Rand
 	list            []*rtable
 	open            [2]*transaction // of the two sessions
+	prepared        []*transaction  // XA transactions that no session has any more
+	xids            int
 	columns, tables int
 	format          int
 	related         bool            // has parent and child
-	plain           bool            // only DDL that is followed
-	unfollowed      map[string]bool // tables by name that saw DDL which may pause them
+	plain           bool            // only DDL that is followed in place
+	retyped         map[string]bool // tables by name that saw DDL after which they may be refused
 	ddl             map[string]int  // executed, by kind
 }
 
@@ -24,10 +27,11 @@ type generator struct {
 type transaction struct {
 	tables     map[*rtable]bool
 	savepoints int
+	xid        string // of an XA transaction, in quotes
 }
 
 func newGenerator(p *player, seed uint64) *generator {
-	g := &generator{player: p, rng: rand.New(rand.NewPCG(seed, 1)), unfollowed: map[string]bool{}, ddl: map[string]int{}}
+	g := &generator{player: p, rng: rand.New(rand.NewPCG(seed, 1)), retyped: map[string]bool{}, ddl: map[string]int{}}
 	g.format = 2 + g.rng.IntN(2)
 	g.plain = g.chance(60)
 	return g
@@ -103,7 +107,7 @@ func (g *generator) special(s int) error {
 	if g.related && g.chance(50) {
 		t = familyTables
 	}
-	if other := g.open[1-s]; other != nil && other.tables[t] {
+	if g.taken(s, t) {
 		return nil
 	}
 	if g.open[s] != nil {
@@ -126,7 +130,7 @@ func (g *generator) special(s int) error {
 			fmt.Sprintf("UPDATE account SET amount = amount - %d, id = -id WHERE ABS(id) = %d", n, a),
 			fmt.Sprintf("UPDATE account SET amount = amount + %d, note = '%d' WHERE ABS(id) = %d", n, n, b),
 		}
-		if g.chance(30) { // the row goes, and comes again
+		if g.chance(30) && (g.open[s] == nil || g.open[s].xid == "") { // the row goes, and comes again
 			steps = append(steps, fmt.Sprintf("CREATE TEMPORARY TABLE moved%d SELECT * FROM account WHERE ABS(id) = %d", n, a), fmt.Sprintf("DELETE FROM account WHERE ABS(id) = %d", a),
 				fmt.Sprintf("INSERT INTO account SELECT * FROM moved%d", n), fmt.Sprintf("DROP TEMPORARY TABLE moved%d", n))
 		}
@@ -157,7 +161,20 @@ func (g *generator) segment(n int, last bool) error {
 			}
 		}
 	}
+	for last && len(g.prepared) > 0 {
+		if err := g.decide(0); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// decide ends a prepared XA transaction, whoever began it.
+func (g *generator) decide(s int) error {
+	tx := g.prepared[0]
+	g.prepared = g.prepared[1:]
+	_, err := g.do(s, pickOne(g.rng, []string{"XA COMMIT ", "XA COMMIT ", "XA ROLLBACK "})+tx.xid)
+	return err
 }
 
 func (g *generator) step() error {
@@ -165,10 +182,20 @@ func (g *generator) step() error {
 	tx := g.open[s]
 	if tx == nil {
 		switch n := g.rng.IntN(100); {
-		case n < 30:
+		case n < 26:
 			g.open[s] = &transaction{tables: map[*rtable]bool{}}
 			_, err := g.do(s, "BEGIN")
 			return err
+		case n < 30 && features["xa"]:
+			g.xids++
+			tx := &transaction{tables: map[*rtable]bool{}, xid: fmt.Sprintf("'{db}-%d'", g.xids)}
+			ok, err := g.do(s, "XA START "+tx.xid)
+			if ok {
+				g.open[s] = tx
+			}
+			return err
+		case n < 36 && len(g.prepared) > 0:
+			return g.decide(s)
 		case n < 48:
 			return g.define(s)
 		case n < 53:
@@ -188,7 +215,7 @@ func (g *generator) step() error {
 	case n < 31 && tx.savepoints > 0:
 		_, err := g.do(s, fmt.Sprintf("ROLLBACK TO s%d", 1+g.rng.IntN(tx.savepoints)))
 		return err
-	case n < 33: // DDL ends the transaction
+	case n < 33 && tx.xid == "": // DDL ends the transaction
 		g.open[s] = nil
 		before := g.script.len()
 		err := g.define(s)
@@ -207,7 +234,22 @@ func (g *generator) step() error {
 }
 
 func (g *generator) end(s int) error {
+	tx := g.open[s]
 	g.open[s] = nil
+	if tx.xid != "" {
+		if ok, err := g.do(s, "XA END "+tx.xid); !ok || err != nil {
+			return err
+		}
+		if g.chance(20) {
+			_, err := g.do(s, pickOne(g.rng, []string{"XA COMMIT " + tx.xid + " ONE PHASE", "XA ROLLBACK " + tx.xid}))
+			return err
+		}
+		ok, err := g.do(s, "XA PREPARE "+tx.xid)
+		if ok {
+			g.prepared = append(g.prepared, tx)
+		}
+		return err
+	}
 	_, err := g.do(s, pickOne(g.rng, []string{"COMMIT", "COMMIT", "COMMIT", "ROLLBACK"}))
 	return err
 }
@@ -216,12 +258,23 @@ func (g *generator) end(s int) error {
 func (g *generator) free(s int) []*rtable {
 	var out []*rtable
 	for _, t := range g.list {
-		if other := g.open[1-s]; other == nil || !other.tables[t] {
+		if !g.taken(s, t) {
 			out = append(out, t)
 		}
 	}
 	return out
 }
+
+// taken reports whether a transaction that is not the session's has touched the table.
+func (g *generator) taken(s int, t *rtable) bool {
+	if other := g.open[1-s]; other != nil && other.tables[t] {
+		return true
+	}
+	return slices.ContainsFunc(g.prepared, func(tx *transaction) bool { return tx.tables[t] })
+}
+
+// features are what the pipeline follows; others are not generated.
+var features = map[string]bool{"xa": true, "keyless": true}
 
 // variable changes something about the session.
 func (g *generator) variable(s int) error {

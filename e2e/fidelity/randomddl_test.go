@@ -6,17 +6,16 @@ import (
 	"strings"
 )
 
-// follows says of each kind of DDL whether a table goes on after it. One that does not may pause (and only then), and is loaded
-// anew in the end. A kind that comes to be followed is set to true here, and from then on a pause is a fault.
+// follows says of each kind of DDL whether a table goes on after it in place. After another kind it is loaded anew, without
+// being asked for.
 var follows = map[string]bool{
-	"add": true, "drop": true, "index": true, "rebuild": true, "create": true,
+	"add": true, "drop": true, "index": true, "rebuild": true, "create": true, "like": true, "select": true,
 	"add default": false, "rename column": false, "modify": false, "change": false, "widen": false, "comment": false, "nullability": false,
-	"truncate": false, "rename": false, "swap": false, "convert": false, "drop table": false, "replace key": false, "like": true, "select": true,
-	"partition": false,
+	"truncate": false, "rename": false, "swap": false, "convert": false, "drop table": false, "replace key": false, "partition": false,
 }
 
-// pauses are what a table may be paused with after DDL that is not followed.
-var pauses = []string{"MYSQL_DDL", "SCHEMA_CHANGE", "KEY_CHANGED", "MYSQL_TABLE_GONE", "TABLE_GONE", "SCHEMA_MISMATCH"}
+// retypes are kinds of DDL that may make a table one that is refused.
+var retypes = map[string]bool{"modify": true, "change": true, "widen": true, "convert": true, "nullability": true}
 
 // alteration is a part of an ALTER TABLE; apply changes the generator's table once MySQL has taken it.
 type alteration struct {
@@ -55,8 +54,8 @@ func (g *generator) alter(s int, t *rtable, parts []alteration) error {
 	if g.chance(15) {
 		texts = append(texts, pickOne(g.rng, []string{"ALGORITHM=INPLACE", "ALGORITHM=COPY", "ALGORITHM=INSTANT", "LOCK=SHARED"}))
 	}
-	for _, a := range parts { // before: a pause can come as soon as the statement is in the log
-		g.mayPause(a.kind, t.name)
+	for _, a := range parts {
+		g.mayRefuse(a.kind, t.name)
 	}
 	verb := pickOne(g.rng, []string{"ALTER TABLE ", "ALTER TABLE ", "alter table ", "ALTER /* comment */ TABLE ", "/*!50000 ALTER */ TABLE "})
 	ok, err := g.do(s, verb+t.q()+" "+strings.Join(texts, ", "))
@@ -74,10 +73,10 @@ func (g *generator) alter(s int, t *rtable, parts []alteration) error {
 	return nil
 }
 
-func (g *generator) mayPause(kind string, names ...string) {
+func (g *generator) mayRefuse(kind string, names ...string) {
 	for _, n := range names {
-		if !follows[kind] {
-			g.unfollowed[n] = true
+		if retypes[kind] {
+			g.retyped[n] = true
 		}
 	}
 }
@@ -251,7 +250,7 @@ func (g *generator) indexAlteration(t *rtable) alteration {
 // wholeTable is DDL about a table as one.
 func (g *generator) wholeTable(s int, t *rtable) error {
 	do := func(kind string, sql string, names ...string) (bool, error) {
-		g.mayPause(kind, names...)
+		g.mayRefuse(kind, names...)
 		ok, err := g.do(s, sql)
 		if ok {
 			g.ddl[kind]++
@@ -275,6 +274,7 @@ func (g *generator) wholeTable(s int, t *rtable) error {
 		}
 		ok, err := do("rename", sql, t.name, to)
 		if ok {
+			g.retyped[to] = g.retyped[t.name]
 			t.name = to
 		}
 		return err
@@ -286,6 +286,8 @@ func (g *generator) wholeTable(s int, t *rtable) error {
 		}
 		ok, err := do("swap", "RENAME TABLE "+t.q()+" TO swapping, "+o.q()+" TO "+t.q()+", swapping TO "+o.q(), t.name, o.name)
 		if ok {
+			g.retyped[t.name] = g.retyped[t.name] || g.retyped[o.name]
+			g.retyped[o.name] = g.retyped[t.name]
 			t.name, o.name = o.name, t.name
 		}
 		return err
@@ -303,6 +305,7 @@ func (g *generator) wholeTable(s int, t *rtable) error {
 		nt := t.clone()
 		g.tables++
 		nt.name = fmt.Sprintf("l%d", g.tables)
+		g.retyped[nt.name] = g.retyped[t.name]
 		ok, err := do("like", "CREATE TABLE "+nt.q()+" LIKE "+t.q())
 		if ok {
 			g.list = append(g.list, nt)
@@ -312,6 +315,7 @@ func (g *generator) wholeTable(s int, t *rtable) error {
 		nt := t.clone()
 		g.tables++
 		nt.name, nt.suffix, nt.uniqKey, nt.indexes = fmt.Sprintf("c%d", g.tables), "", false, nil
+		g.retyped[nt.name] = g.retyped[t.name]
 		nt.cols = nt.pick(func(c *rcolumn) bool { return !c.invisible })
 		var names []string
 		for _, c := range nt.cols {
@@ -359,7 +363,7 @@ func (g *generator) wholeTable(s int, t *rtable) error {
 		}
 		_, err := do("replace key", "ALTER TABLE "+t.q()+" DROP PRIMARY KEY, ADD PRIMARY KEY ("+strings.Join(names, ", ")+")", t.name)
 		return err
-	case may("partition") && !t.uniqKey && len(t.pick(func(c *rcolumn) bool { return c.unique })) == 0:
+	case may("partition") && len(t.keys()) > 0 && !t.uniqKey && len(t.pick(func(c *rcolumn) bool { return c.unique })) == 0:
 		_, err := do("partition", "ALTER TABLE "+t.q()+" "+pickOne(g.rng, []string{"PARTITION BY KEY () PARTITIONS 4", "REMOVE PARTITIONING", "COALESCE PARTITION 1", "ADD PARTITION PARTITIONS 2", "TRUNCATE PARTITION p0"}), t.name)
 		return err
 	}

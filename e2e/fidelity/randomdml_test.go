@@ -58,9 +58,6 @@ func (g *generator) one(t *rtable) string {
 	for _, c := range t.keys() {
 		parts = append(parts, t.q()+"."+quote(c.name)+" = "+g.keyValue(t, c))
 	}
-	if len(parts) == 0 {
-		return "1 = 1 LIMIT 1"
-	}
 	return strings.Join(parts, " AND ")
 }
 
@@ -77,7 +74,7 @@ func (g *generator) some(t *rtable) string {
 	case 3:
 		return fmt.Sprintf(" WHERE %s IN (%s, %s, %s)", quote(k.name), g.keyValue(t, k), g.keyValue(t, k), g.keyValue(t, k))
 	case 4:
-		if c := pickOne(g.rng, t.cols); c.null {
+		if c := pickOne(g.rng, t.cols); c.null && len(keys) > 0 {
 			return " WHERE " + quote(c.name) + " IS NULL" + g.order(t)
 		}
 	}
@@ -89,6 +86,9 @@ func (g *generator) order(t *rtable) string {
 	var names []string
 	for _, c := range t.keys() {
 		names = append(names, quote(c.name))
+	}
+	if len(names) == 0 {
+		return " LIMIT " + number(1+g.rng.IntN(5))
 	}
 	return " ORDER BY " + strings.Join(names, ", ") + pickOne(g.rng, []string{"", " DESC"}) + " LIMIT " + number(1+g.rng.IntN(30))
 }
@@ -155,8 +155,11 @@ func (g *generator) changes(t *rtable, another func() *rtable) []string {
 	sets := g.sets(t, "")
 	keys := t.keys()
 	n := g.rng.IntN(100)
-	if (len(sets) == 0 || len(keys) == 0) && n >= 30 && n < 90 {
+	if len(sets) == 0 && n >= 30 && n < 90 {
 		n = 0
+	}
+	if len(keys) == 0 {
+		n = pickOne(g.rng, []int{0, 0, 19, 26, 40, 40, 88})
 	}
 	switch {
 	case n < 18:

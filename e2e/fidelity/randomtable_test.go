@@ -140,6 +140,9 @@ func (g *generator) newTable() *rtable {
 		t.name = fmt.Sprintf("t$%d_ä", g.tables)
 	}
 	for range []int{1, 1, 1, 2, 2, 3}[g.rng.IntN(6)] {
+		if features["keyless"] && len(t.cols) == 0 && g.chance(10) {
+			break
+		}
 		t.cols = append(t.cols, g.newColumn(t, true))
 	}
 	for range 1 + g.rng.IntN(9) {
@@ -176,12 +179,12 @@ func (g *generator) newTable() *rtable {
 	if !visible {
 		t.cols[0].invisible = false
 	}
-	t.uniqKey = g.chance(15)
+	t.uniqKey = g.chance(15) && len(t.keys()) > 0
 	t.suffix = []string{"", "", " DEFAULT CHARSET latin1", " DEFAULT CHARSET utf8mb4 COLLATE utf8mb4_bin", " DEFAULT CHARSET ascii", " DEFAULT CHARSET utf8mb3"}[g.rng.IntN(6)]
 	if g.chance(10) {
 		t.suffix += " ROW_FORMAT=COMPRESSED"
 	}
-	if g.chance(10) && !t.uniqKey && len(t.pick(func(c *rcolumn) bool { return c.unique })) == 0 {
+	if g.chance(10) && !t.uniqKey && len(t.keys()) > 0 && len(t.pick(func(c *rcolumn) bool { return c.unique })) == 0 {
 		t.suffix += " PARTITION BY KEY () PARTITIONS 3"
 	}
 	return t

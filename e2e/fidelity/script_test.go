@@ -104,7 +104,7 @@ func (p *player) do(session int, sql string) (ok bool, err error) {
 		}
 	}
 	st := sstep{session: session, sql: sql}
-	res, err := c.Execute(sql)
+	res, err := c.Execute(strings.ReplaceAll(sql, "{db}", p.db))
 	var refused *mysql.MyError
 	if errors.As(err, &refused) {
 		st.failed, err = fmt.Sprint(refused.Code), nil

@@ -127,6 +127,7 @@ func (s *shrinker) tryTogether(scripts []sscript) (failed int) {
 			}
 		}
 		b.kill()
+		b.forget()
 		for _, r := range b.runs {
 			r.g.close()
 			s.m.Exec(context.Background(), "DROP DATABASE IF EXISTS "+r.db) //nolint:errcheck // the server goes soon
@@ -175,6 +176,7 @@ func (s *shrinker) tryTogether(scripts []sscript) (failed int) {
 		r.g.close()
 	}
 	b.passed()
+	b.settled(20 * time.Second)
 	tables, err := tablesOf(b.conn, fmt.Sprintf("^s%d_", s.rounds))
 	b.must(err)
 	states := b.states()
