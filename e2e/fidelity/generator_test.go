@@ -33,7 +33,7 @@ type transaction struct {
 func newGenerator(p *player, seed uint64) *generator {
 	g := &generator{player: p, rng: rand.New(rand.NewPCG(seed, 1)), retyped: map[string]bool{}, ddl: map[string]int{}}
 	g.format = 2 + g.rng.IntN(2)
-	g.plain = g.chance(60)
+	g.plain = g.chance(25)
 	return g
 }
 

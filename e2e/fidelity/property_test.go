@@ -215,6 +215,9 @@ func (b *pbatch) run() {
 		if why := <-disturbed; why != nil {
 			panic(why)
 		}
+		if b.rng.IntN(2) == 0 {
+			b.caughtUp()
+		}
 	}
 	b.settle()
 	b.compare()
@@ -272,11 +275,8 @@ func (b *pbatch) each(f func(*prun) error) {
 // disturb is what happens to the pipeline while the scripts go on.
 func (b *pbatch) disturb(what int, pause time.Duration) {
 	switch {
-	case what < 15: // it catches up, unless what holds it up goes on until the next part
-		n := b.sentinel()
-		for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline) && b.sentinels() != n; time.Sleep(100 * time.Millisecond) {
-			b.alive()
-		}
+	case what < 10:
+		b.caughtUp()
 		return
 	case what < 30:
 		time.Sleep(pause) // the moment is what is tested
@@ -341,6 +341,25 @@ func (b *pbatch) sentinels() int {
 		return 0
 	}
 	return len(got.rows)
+}
+
+// caughtUp waits until the log has been passed to where it ends now and no table is loading, unless what holds that up (a
+// prepared transaction, say) goes on until the next part of a script.
+func (b *pbatch) caughtUp() {
+	n := b.sentinel()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline) && (b.sentinels() != n || b.loading()); time.Sleep(100 * time.Millisecond) {
+		b.alive()
+	}
+}
+
+// loading reports whether a table is being loaded.
+func (b *pbatch) loading() bool {
+	for _, s := range b.states() {
+		if s.State != "live" && s.State != "paused" {
+			return true
+		}
+	}
+	return false
 }
 
 // passed waits until everything that has been written by now is in the tables.
