@@ -2,6 +2,7 @@ package fidelity
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 )
 
@@ -162,7 +163,7 @@ func (g *generator) newTable() *rtable {
 		if from := t.pick(func(c *rcolumn) bool { return c.typ.family == "int" || c.typ.family == "text" && !c.key }); len(from) > 0 {
 			g.columns++
 			f := from[g.rng.IntN(len(from))]
-			c := &rcolumn{name: fmt.Sprintf("g%d", g.columns), typ: rtype{sql: "INT", family: "int"}, null: true}
+			c := &rcolumn{name: fmt.Sprintf("g%d", g.columns), typ: rtype{sql: "INT", family: "int", at: number, any: func(rng *rand.Rand) string { return number(rng.IntN(1000)) }}, null: true}
 			expr := "CHAR_LENGTH(" + quote(f.name) + ")"
 			if f.typ.family == "int" {
 				expr = quote(f.name) + " % 97"
