@@ -20,9 +20,10 @@ const (
 	KindTimestampTZ      // I64: microseconds since 1970-01-01T00:00:00Z
 	KindString           // Off, Data: valid UTF-8
 	KindBinary           // Off, Data
+	KindFloats           // Off, Data: a list of 32-bit floats, little endian
 )
 
-var kindNames = [...]string{"invalid", "boolean", "int", "long", "float", "double", "decimal", "date", "timestamp", "timestamptz", "string", "binary"}
+var kindNames = [...]string{"invalid", "boolean", "int", "long", "float", "double", "decimal", "date", "timestamp", "timestamptz", "string", "binary", "list<float>"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
@@ -77,7 +78,7 @@ func (t Type) Layout() Layout {
 		return LayoutF32
 	case KindFloat64:
 		return LayoutF64
-	case KindString, KindBinary:
+	case KindString, KindBinary, KindFloats:
 		return LayoutBytes
 	default:
 		panic("cdc: layout of " + t.String())

@@ -13,8 +13,9 @@ import (
 // newSchema is the Iceberg schema of a table that is being created: ids count the columns, the key is the identifier.
 func newSchema(s *cdc.Schema) *iceberggo.Schema {
 	fields := make([]iceberggo.NestedField, len(s.Columns))
+	last := len(fields)
 	for i, c := range s.Columns {
-		fields[i] = iceberggo.NestedField{ID: i + 1, Name: c.Name, Type: icebergType(c.Type), Required: !c.Nullable, Doc: c.Doc}
+		fields[i] = iceberggo.NestedField{ID: i + 1, Name: c.Name, Type: icebergType(c.Type, &last), Required: !c.Nullable, Doc: c.Doc}
 	}
 	ids := make([]int, len(s.Key))
 	for i, k := range s.Key {
@@ -77,15 +78,16 @@ func evolve(cur *iceberggo.Schema, lastID int, was, s *cdc.Schema, formatVersion
 		}
 		if !ok && anew {
 			out.lastID++
-			fields = append(fields, iceberggo.NestedField{ID: out.lastID, Name: c.Name, Type: icebergType(c.Type), Required: !c.Nullable && rows == rowsGone, Doc: c.Doc})
+			id := out.lastID
+			fields = append(fields, iceberggo.NestedField{ID: id, Name: c.Name, Type: icebergType(c.Type, &out.lastID), Required: !c.Nullable && rows == rowsGone, Doc: c.Doc})
 			continue
 		}
 		if !ok {
-			n, err := addedField(&c, out.lastID+1, formatVersion)
+			n, last, err := addedField(&c, out.lastID+1, formatVersion)
 			if err != nil {
 				return refuse("column %s: %v", c.Name, err)
 			}
-			out.lastID++
+			out.lastID = last
 			fields = append(fields, n)
 			continue
 		}
@@ -98,7 +100,7 @@ func evolve(cur *iceberggo.Schema, lastID int, was, s *cdc.Schema, formatVersion
 			if partitioned(f.ID) {
 				return refuse("column %s changes from %s to %s, and the table is partitioned by it", c.Name, have, c.Type)
 			}
-			f.Type = icebergType(c.Type)
+			f.Type = icebergType(c.Type, &out.lastID)
 		default:
 			return refuse("column %s changes from %s to %s", c.Name, have, c.Type)
 		}
@@ -131,17 +133,18 @@ func sortedInts(s []int) []int {
 }
 
 // addedField is the field of a column that a table gets after it was created. Rows that exist already read as NULL, or, in
-// format 3, as the column's initial default.
-func addedField(c *cdc.Column, id, formatVersion int) (iceberggo.NestedField, error) {
-	f := iceberggo.NestedField{ID: id, Name: c.Name, Type: icebergType(c.Type), Doc: c.Doc}
+// format 3, as the column's initial default. lastID is that of the field or what is in it.
+func addedField(c *cdc.Column, id, formatVersion int) (f iceberggo.NestedField, lastID int, err error) {
+	lastID = id
+	f = iceberggo.NestedField{ID: id, Name: c.Name, Type: icebergType(c.Type, &lastID), Doc: c.Doc}
 	if c.Initial == nil {
 		if !c.Nullable && !c.Meta {
-			return f, fmt.Errorf("it is NOT NULL, and it is unknown what existing rows hold")
+			return f, lastID, fmt.Errorf("it is NOT NULL, and it is unknown what existing rows hold")
 		}
-		return f, nil
+		return f, lastID, nil
 	}
 	if formatVersion < 3 {
-		return f, fmt.Errorf("it is added with a default, so that existing rows hold %q; Iceberg's format 2 cannot say that (format 3 can)", *c.Initial)
+		return f, lastID, fmt.Errorf("it is added with a default, so that existing rows hold %q; Iceberg's format 2 cannot say that (format 3 can)", *c.Initial)
 	}
 	raw := *c.Initial
 	switch c.Type.Kind {
@@ -149,34 +152,34 @@ func addedField(c *cdc.Column, id, formatVersion int) (iceberggo.NestedField, er
 	default: // all others are JSON strings
 		b, err := json.Marshal(raw)
 		if err != nil {
-			return f, err
+			return f, lastID, err
 		}
 		raw = string(b)
 	}
 	f.Required = !c.Nullable
 	enc, err := json.Marshal(f)
 	if err != nil {
-		return f, err
+		return f, lastID, err
 	}
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(enc, &m); err != nil {
-		return f, err
+		return f, lastID, err
 	}
 	m["initial-default"], m["write-default"] = json.RawMessage(raw), json.RawMessage(raw)
 	if enc, err = json.Marshal(m); err != nil {
-		return f, fmt.Errorf("its default %q: %w", *c.Initial, err)
+		return f, lastID, fmt.Errorf("its default %q: %w", *c.Initial, err)
 	}
 	var out iceberggo.NestedField
 	if err := json.Unmarshal(enc, &out); err != nil {
-		return f, fmt.Errorf("its default %q: %w", *c.Initial, err)
+		return f, lastID, fmt.Errorf("its default %q: %w", *c.Initial, err)
 	}
 	// iceberg-go keeps numbers as float64, so a long beyond 2^53 would become another one with every rewrite of the metadata.
 	want, err := parseConstant(raw, c.Type)
 	if err != nil {
-		return f, fmt.Errorf("its default %q: %w", *c.Initial, err)
+		return f, lastID, fmt.Errorf("its default %q: %w", *c.Initial, err)
 	}
 	if got, err := initialDefault(out, c.Type); err != nil || got == nil || !got.equal(want) {
-		return f, fmt.Errorf("its default %q cannot be kept exactly in the table's metadata", *c.Initial)
+		return f, lastID, fmt.Errorf("its default %q cannot be kept exactly in the table's metadata", *c.Initial)
 	}
-	return out, nil
+	return out, lastID, nil
 }

@@ -99,7 +99,7 @@ func TestSomebodyElsesColumnPausesTheTable(t *testing.T) {
 	p.foreign(func(tbl *table.Table) error {
 		tx := tbl.NewTransaction()
 		up := tx.UpdateSchema(true, false)
-		up.AddColumn([]string{"mine"}, icebergType(cdc.Type{Kind: cdc.KindString}), "", false, nil)
+		up.AddColumn([]string{"mine"}, icebergType(cdc.Type{Kind: cdc.KindString}, nil), "", false, nil)
 		if err := up.Commit(); err != nil {
 			return err
 		}

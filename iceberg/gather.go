@@ -58,7 +58,7 @@ func gatherColumn(l *columnLayout, d *colBuf, v *cdc.Vec, rows []int32) {
 		}
 	case physFixed:
 		gatherDecimals(l, d, v, rows, nulls)
-	case physBytes:
+	case physBytes, physFloats:
 		gatherBytes(d, v, rows, run, from, nulls)
 	}
 }

@@ -18,6 +18,7 @@ type parquetLayout struct {
 	root   *schema.GroupNode
 	cols   []columnLayout
 	small  smallLayout
+	lists  bool // has columns of lists
 }
 
 // columnLayout is one column's way from a batch to a file.
@@ -63,6 +64,7 @@ func newParquetLayout(t *writeTarget) (*parquetLayout, error) {
 			return nil, fmt.Errorf("parquet column %s: %w", f.Name, err)
 		}
 		nodes[i] = n
+		l.lists = l.lists || to == physFloats
 	}
 	var err error
 	if l.root, err = schema.NewGroupNode("table", parquet.Repetitions.Required, nodes, -1); err != nil {
@@ -94,6 +96,9 @@ func parquetNode(f iceberggo.NestedField, t cdc.Type, to physical, width int) (s
 		logical = schema.StringLogicalType{}
 	case cdc.KindDecimal:
 		logical = schema.NewDecimalLogicalType(int32(t.Precision), int32(t.Scale))
+	}
+	if to == physFloats {
+		return listNode(f, rep)
 	}
 	typ := [...]parquet.Type{physBool: parquet.Types.Boolean, physInt32: parquet.Types.Int32, physInt64: parquet.Types.Int64,
 		physFloat: parquet.Types.Float, physDouble: parquet.Types.Double, physBytes: parquet.Types.ByteArray, physFixed: parquet.Types.FixedLenByteArray}[to]

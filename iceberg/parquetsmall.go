@@ -22,8 +22,11 @@ import (
 // smallBytes bounds the values of each column of such a file: a page.
 const smallBytes = pageBytes
 
-// isSmall reports whether the set can be a small file.
-func (s *colSet) isSmall() bool {
+// isSmall reports whether the set can be a small file. One with lists is left to the library.
+func (s *colSet) isSmall(l *parquetLayout) bool {
+	if l.lists {
+		return false
+	}
 	for i := range s.cols {
 		if s.cols[i].raw() > smallBytes {
 			return false

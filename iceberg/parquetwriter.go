@@ -47,6 +47,7 @@ type parquetWriter struct {
 	stats     [][]byteStats       // by row group and column; only physBytes columns have them
 	strs      []parquet.ByteArray // scratch for dictionary columns
 	fixeds    []parquet.FixedLenByteArray
+	lists     listLevels
 }
 
 // encoderMemory is where the files of one goroutine get buffers from.
@@ -85,8 +86,11 @@ func newParquetWriter(l *parquetLayout, w io.Writer, first *colSet, mem encoderM
 		parquet.WithCreatedBy(parquetCreatedBy), parquet.WithAllocator(mem),
 	}
 	for i := range l.cols {
-		if l.cols[i].to == physBytes {
+		switch l.cols[i].to {
+		case physBytes:
 			opts = append(opts, parquet.WithStatsPath(parquet.ColumnPath{l.cols[i].name}, false))
+		case physFloats: // bounds of elements say nothing of lists
+			opts = append(opts, parquet.WithStatsPath(parquet.ColumnPath{l.cols[i].name, "list", "element"}, false))
 		}
 		if l.cols[i].to != physBool && (l.cols[i].lowCard || repetitive(&l.cols[i], &first.cols[i])) {
 			opts = append(opts, parquet.WithDictionaryPath(parquet.ColumnPath{l.cols[i].name}, true))
@@ -155,6 +159,11 @@ func (p *parquetWriter) writeColumn(l *columnLayout, cw file.ColumnChunkWriter, 
 		want = len(c.i64)
 		n, err = w.WriteBatch(c.i64, def, nil)
 	case *file.Float32ColumnChunkWriter:
+		if l.to == physFloats {
+			want = len(c.data) / 4
+			n, err = p.lists.write(w, l.optional, c)
+			break
+		}
 		want = len(c.f32)
 		n, err = w.WriteBatch(c.f32, def, nil)
 	case *file.Float64ColumnChunkWriter:

@@ -99,7 +99,7 @@ func writeFile(t testing.TB, tab *testTable, s *cdc.Schema, rows []testRow, per,
 	if int64(buf.Len()) != w.out.n {
 		t.Fatalf("%d bytes written, %d counted", buf.Len(), w.out.n)
 	}
-	if sets == 1 && last.isSmall() {
+	if sets == 1 && last.isSmall(l) {
 		b, small := encodeSmall(t, l, last)
 		sameFooters(t, buf.Bytes(), meta, b, small)
 		buf.Reset()

@@ -82,7 +82,7 @@ func TestPartitionTransforms(t *testing.T) {
 		iceberggo.YearTransform{}, iceberggo.MonthTransform{}, iceberggo.DayTransform{}, iceberggo.HourTransform{}} {
 		for i := range s.Columns {
 			c := &s.Columns[i]
-			typ := icebergType(c.Type)
+			typ := icebergType(c.Type, new(int))
 			tab := newTestTable(t)
 			tab.target(s) //nolint:errcheck // for the field ids only
 			tab.spec = iceberggo.NewPartitionSpecID(3, iceberggo.PartitionField{SourceIDs: []int{tab.ids[c.Name]}, FieldID: 1000, Name: "p", Transform: tr})

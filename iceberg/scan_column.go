@@ -39,10 +39,14 @@ type scanColumn struct {
 	bools []bool
 	bytes []parquet.ByteArray
 	fixed []parquet.FixedLenByteArray
+	lists *scanLists
 }
 
 // bind finds the field in a file and checks that its values can be taken over exactly.
 func (c *scanColumn) bind(s *schema.Schema) error {
+	if c.typ.Kind == cdc.KindFloats {
+		return c.bindList(s)
+	}
 	c.leaf = columnByID(s, c.id, c.name)
 	if c.leaf < 0 {
 		if c.initial == nil && !c.nullable {
@@ -109,6 +113,9 @@ func (c *scanColumn) read(n int, v *cdc.Vec) error {
 	}
 	if c.leaf < 0 {
 		return c.fill(n, v)
+	}
+	if c.lists != nil {
+		return c.readLists(n, v)
 	}
 	if cap(c.defs) < n {
 		c.defs = make([]int16, n)

@@ -72,6 +72,7 @@ func TestScanValues(t *testing.T) {
 		t.Skip("many rounds")
 	}
 	s := modelSchema(0, 1)
+	s.Columns = append(s.Columns, cdc.Column{Name: "list", Type: cdc.Type{Kind: cdc.KindFloats}, Nullable: true}, cdc.Column{Name: "full", Type: cdc.Type{Kind: cdc.KindFloats}})
 	st := testStorage(t)
 	check := func(rt rapid.TB, seed uint64, n, per, group int) {
 		tab := newTestTable(t)
@@ -200,7 +201,7 @@ func TestScanEvolved(t *testing.T) {
 // TestDefaultsAreExact: what the metadata cannot hold exactly is refused.
 func TestDefaultsAreExact(t *testing.T) {
 	for text, ok := range map[string]bool{"9007199254740991": true, "9007199254740993": false, "-9223372036854775808": false, "9223372036854775807": false} {
-		_, err := addedField(&cdc.Column{Name: "n", Type: cdc.Type{Kind: cdc.KindInt64}, Initial: &text}, 1, 3)
+		_, _, err := addedField(&cdc.Column{Name: "n", Type: cdc.Type{Kind: cdc.KindInt64}, Initial: &text}, 1, 3)
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", text, err)
 		}

@@ -55,7 +55,8 @@ func (t *testTable) target(s *cdc.Schema) (*writeTarget, error) {
 		if t.ids[c.Name] == 0 {
 			t.ids[c.Name] = len(t.ids) + 1
 		}
-		typ := icebergType(c.Type)
+		last := 1000 + t.ids[c.Name]
+		typ := icebergType(c.Type, &last)
 		if w := t.widen[c.Name]; w != nil {
 			typ = w
 		}

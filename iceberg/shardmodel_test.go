@@ -100,6 +100,12 @@ func randomValue(c *cdc.Column, r *rand.Rand) any {
 		}
 	case cdc.KindString:
 		return []string{"", "a", "zürich", "\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff\U0010ffff", fmt.Sprint(r.Uint64())}[r.IntN(5)]
+	case cdc.KindFloats:
+		b := make([]byte, 4*[]int{0, 1, 3, r.IntN(50)}[r.IntN(4)])
+		for i := range b {
+			b[i] = byte(r.IntN(256))
+		}
+		return string(b)
 	default:
 		b := make([]byte, r.IntN(40))
 		for i := range b {

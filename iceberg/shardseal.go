@@ -252,7 +252,7 @@ func room(s *colSet, l *parquetLayout, b *cdc.Batch, rows []int32, limit int) in
 	}
 	data, total := s.dataBytes(), 0
 	for i := range l.cols {
-		if l.cols[i].to == physBytes {
+		if to := l.cols[i].to; to == physBytes || to == physFloats {
 			total += len(b.Cols[i].Data)
 		}
 	}
@@ -262,7 +262,7 @@ func room(s *colSet, l *parquetLayout, b *cdc.Batch, rows []int32, limit int) in
 	// Large values: look at every row.
 	for k, r := range rows[:n] {
 		for i := range l.cols {
-			if l.cols[i].to == physBytes {
+			if to := l.cols[i].to; to == physBytes || to == physFloats {
 				v := &b.Cols[i]
 				data += int(v.Off[r+1] - v.Off[r])
 			}
@@ -365,7 +365,7 @@ func (t *tableWriter) file(ctx context.Context, p *partition) (*openFile, error)
 // closeFile lets the encoder finish a file.
 func (t *tableWriter) closeFile(ctx context.Context, f *openFile) error {
 	j := encodeJob{op: encodeClose, f: f}
-	if f.set != nil && !f.begun && !t.w.o.noWhole && f.set.isSmall() {
+	if f.set != nil && !f.begun && !t.w.o.noWhole && f.set.isSmall(f.layout) {
 		j.op, j.set = encodeWhole, f.set
 	} else if err := t.flush(ctx, f); err != nil {
 		return err

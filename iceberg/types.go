@@ -6,8 +6,8 @@ import (
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
-// icebergType returns the Iceberg type of a column type. Every cdc.Type has exactly one.
-func icebergType(t cdc.Type) iceberggo.Type {
+// icebergType returns the Iceberg type of a column type. Every cdc.Type has exactly one. The elements of a list get the id that follows lastID.
+func icebergType(t cdc.Type, lastID *int) iceberggo.Type {
 	switch t.Kind {
 	case cdc.KindBool:
 		return iceberggo.PrimitiveTypes.Bool
@@ -31,12 +31,15 @@ func icebergType(t cdc.Type) iceberggo.Type {
 		return iceberggo.PrimitiveTypes.String
 	case cdc.KindBinary:
 		return iceberggo.PrimitiveTypes.Binary
+	case cdc.KindFloats:
+		*lastID++
+		return listType(*lastID)
 	default:
 		panic("iceberg: type of " + t.String())
 	}
 }
 
-// cdcType is the inverse of icebergType. It reports false for Iceberg types that no column of ours has (nested types,
+// cdcType is the inverse of icebergType. It reports false for Iceberg types that no column of ours has (other nested types,
 // uuid, fixed, time, nanosecond timestamps).
 func cdcType(t iceberggo.Type) (cdc.Type, bool) {
 	switch t := t.(type) {
@@ -62,6 +65,9 @@ func cdcType(t iceberggo.Type) (cdc.Type, bool) {
 		return cdc.Type{Kind: cdc.KindString}, true
 	case iceberggo.BinaryType:
 		return cdc.Type{Kind: cdc.KindBinary}, true
+	case *iceberggo.ListType:
+		_, is := t.Element.(iceberggo.Float32Type)
+		return cdc.Type{Kind: cdc.KindFloats}, is
 	default:
 		return cdc.Type{}, false
 	}
@@ -96,7 +102,8 @@ const (
 	physFloat
 	physDouble
 	physBytes
-	physFixed // decimals of more than 18 digits
+	physFixed  // decimals of more than 18 digits
+	physFloats // lists of floats
 )
 
 // physicalOf returns the Parquet type of an Iceberg column, and the width of physFixed in bytes.
@@ -123,6 +130,8 @@ func physicalOf(t cdc.Type) (physical, int) {
 		}
 	case cdc.KindString, cdc.KindBinary:
 		return physBytes, 0
+	case cdc.KindFloats:
+		return physFloats, 0
 	default:
 		panic("iceberg: physical type of " + t.String())
 	}

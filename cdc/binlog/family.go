@@ -105,8 +105,10 @@ func (f family) cdcType(c *SourceColumn) cdc.Type {
 		return cdc.Type{Kind: cdc.KindFloat32}
 	case famDouble:
 		return cdc.Type{Kind: cdc.KindFloat64}
-	case famBinary, famVarbinary, famBlob, famGeometry, famVector:
+	case famBinary, famVarbinary, famBlob, famGeometry:
 		return cdc.Type{Kind: cdc.KindBinary}
+	case famVector:
+		return cdc.Type{Kind: cdc.KindFloats}
 	case famDate:
 		return cdc.Type{Kind: cdc.KindDate}
 	case famDatetime, famTimestamp, famTime:

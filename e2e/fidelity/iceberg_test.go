@@ -108,6 +108,13 @@ func cell(a arrow.Array, r int) string {
 		return "b:" + hex.EncodeToString(a.Value(r))
 	case *array.Date32:
 		return fmt.Sprintf("d:%d", a.Value(r))
+	case *array.List:
+		from, to := a.ValueOffsets(r)
+		var list []string
+		for i := from; i < to; i++ {
+			list = append(list, cell(a.ListValues(), int(i)))
+		}
+		return "[" + strings.Join(list, ",") + "]"
 	case *array.Timestamp:
 		typ := a.DataType().(*arrow.TimestampType)
 		if typ.Unit != arrow.Microsecond {

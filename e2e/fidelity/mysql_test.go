@@ -2,7 +2,6 @@ package fidelity
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -212,17 +211,17 @@ func newColumn(name, dataType, colType, comment, charset string, chosen bool) co
 	return c
 }
 
-// floats turns a vector as MySQL prints it into the bytes of its numbers.
+// floats turns a vector as MySQL prints it into a list of numbers.
 func floats(s string) (string, error) {
-	b := []byte{}
+	var list []string
 	for _, f := range strings.Split(strings.Trim(s, "[]"), ",") {
 		x, err := strconv.ParseFloat(f, 32)
 		if err != nil {
 			return "", err
 		}
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(x)))
+		list = append(list, fmt.Sprintf("f:%016x", math.Float64bits(x)))
 	}
-	return "b:" + hex.EncodeToString(b), nil
+	return "[" + strings.Join(list, ",") + "]", nil
 }
 
 // ask reads a table's rows from MySQL.

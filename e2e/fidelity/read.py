@@ -37,6 +37,8 @@ def cells(col):
         f = lambda v: "%s:%d" % (tag, v)
     elif pa.types.is_string(t) or pa.types.is_large_string(t):
         f = lambda v: "s:" + v.encode().hex()
+    elif pa.types.is_list(t) or pa.types.is_large_list(t):
+        f = lambda v: "[" + ",".join("f:" + struct.pack(">d", x).hex() for x in v) + "]"
     elif pa.types.is_binary(t) or pa.types.is_large_binary(t):
         f = lambda v: "b:" + v.hex()
     else:

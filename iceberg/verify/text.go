@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
@@ -75,6 +77,13 @@ func value(t cdc.Type, v *cdc.Vec, r int) string {
 			return fmt.Sprintf("0x%s… (%d bytes)", hex.EncodeToString(b[:maxValue/2]), len(b))
 		}
 		return "0x" + hex.EncodeToString(b)
+	case cdc.KindFloats:
+		b := v.Bytes(r)
+		s := fmt.Sprint(arrow.Float32Traits.CastFromBytes(b[:min(len(b), maxValue/2)&^3]))
+		if len(b) > maxValue/2 {
+			return fmt.Sprintf("%s… (%d numbers)", s[:len(s)-1], len(b)/4)
+		}
+		return s
 	default:
 		s := string(v.Bytes(r))
 		if len(s) > maxValue {
