@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -67,6 +68,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	cmd.Flags().Int64Var(&o.rate, "rows-per-second", -1, "most rows to read from MySQL in a second; 0: no limit (default: mysql.load.rows_per_second)")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	cmd.Flags().IntVar(&o.MaxShown, "show", 10, "rows to print that differ, of each table")
+	cmd.Flags().StringVar(&o.Keep, "state", "", "`DIRECTORY` that keeps what was read until it is done: the same command goes on where it was interrupted")
 	cmd.Flags().StringVar(&o.Dir, "tmp", "", "`DIRECTORY` for some 50 bytes a row while comparing (default: the system's)")
 	return cmd
 }
@@ -100,6 +102,13 @@ func (a *app) verify(ctx context.Context, cfg *config.Config, names []string, o 
 	}
 	p := newComparing(a.stderr)
 	o.Source, o.Target, o.State, o.Progress = src, v.sink, v.state, p.progress
+	if o.Keep != "" {
+		o.Keep = filepath.Join(o.Keep, cfg.Pipeline)
+	}
+	before, err := openVerifyState(o.Keep)
+	if err != nil {
+		return err
+	}
 	var sum verifySummary
 	var failed error
 	for _, d := range found {
@@ -108,6 +117,11 @@ func (a *app) verify(ctx context.Context, cfg *config.Config, names []string, o 
 			if len(names) > 0 {
 				failed = errors.Join(failed, d.Err)
 			}
+			continue
+		}
+		if rows, ok := before.equal[d.Table.String()]; ok {
+			p.say("%s was found equal before the interruption, with %d rows", d.Table, rows)
+			sum.add(verifiedTable{Result: &verify.Result{Table: d.Table, Rows: rows}})
 			continue
 		}
 		r, err := verify.Table(ctx, o.Options, d.Schema)
@@ -129,6 +143,14 @@ func (a *app) verify(ctx context.Context, cfg *config.Config, names []string, o 
 		if !o.json {
 			printResult(a.stdout, t)
 		}
+		if t.Equal() {
+			if err := before.add(t.Table.String(), t.Rows); err != nil {
+				return err
+			}
+		}
+	}
+	if err := before.done(); err != nil {
+		return err
 	}
 	if o.json {
 		e := json.NewEncoder(a.stdout)

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,8 +32,10 @@ const bucketRows = 200_000
 // maxBuckets bounds open files; beyond it buckets grow.
 const maxBuckets = 256
 
-func newBuckets(dir, side string, rows int64) (*buckets, error) {
-	n := int(min(max(rows/bucketRows+1, 1), maxBuckets))
+// bucketCount is how many buckets so many rows want.
+func bucketCount(rows int64) int { return int(min(max(rows/bucketRows+1, 1), maxBuckets)) }
+
+func newBuckets(dir, side string, n int) (*buckets, error) {
 	b := &buckets{}
 	for i := range n {
 		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("%s-%03d", side, i)))
@@ -41,6 +44,32 @@ func newBuckets(dir, side string, rows int64) (*buckets, error) {
 		}
 		b.files = append(b.files, f)
 		b.w = append(b.w, bufio.NewWriterSize(f, 32<<10))
+	}
+	return b, nil
+}
+
+// openBuckets opens buckets of the sizes, and cuts off what was written after they were noted.
+func openBuckets(dir, side string, sizes []int64) (*buckets, error) {
+	b := &buckets{}
+	for i, n := range sizes {
+		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("%s-%03d", side, i)), os.O_RDWR, 0)
+		if err == nil {
+			b.files = append(b.files, f)
+			b.w = append(b.w, bufio.NewWriterSize(f, 32<<10))
+			var end int64
+			if end, err = f.Seek(0, io.SeekEnd); err == nil && end < n {
+				err = errors.New("it is too short")
+			}
+		}
+		if err == nil {
+			err = f.Truncate(n)
+		}
+		if err == nil {
+			_, err = f.Seek(n, io.SeekStart)
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open spilled rows: %w", err), b.close())
+		}
 	}
 	return b, nil
 }

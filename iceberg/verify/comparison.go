@@ -3,9 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,12 +24,17 @@ type comparison struct {
 	res    *Result
 }
 
-func (c *comparison) run(ctx context.Context) error {
+func (c *comparison) run(ctx context.Context) (err error) {
 	st, err := c.state(ctx)
 	if err != nil {
 		return err
 	}
-	keys, more, err := c.compareAll(ctx, st.Rows)
+	dir, remove, err := c.workDir()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove(err)) }()
+	keys, more, err := c.compareAll(ctx, dir, st.Rows)
 	if err != nil {
 		return err
 	}
@@ -89,33 +92,32 @@ func (c *comparison) state(ctx context.Context) (State, error) {
 }
 
 // compareAll is pass 1. more says that there are more differing keys than are returned.
-func (c *comparison) compareAll(ctx context.Context, estimate int64) (keys []string, more bool, err error) {
-	dir, err := os.MkdirTemp(c.o.Dir, "cdc2lake-verify-")
-	if err != nil {
-		return nil, false, fmt.Errorf("spill rows: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	src, err := newBuckets(dir, "source", estimate)
+func (c *comparison) compareAll(ctx context.Context, dir string, estimate int64) (keys []string, more bool, err error) {
+	src, at, err := c.resume(dir, estimate)
 	if err != nil {
 		return nil, false, err
 	}
 	defer func() { err = errors.Join(err, src.close()) }()
 	var n atomic.Int64
+	n.Store(src.rows)
 	same := c.enc.identity()
 	// Range by range, so that the source need not keep old versions of rows for as long as the whole takes. A row is seen as of the reading
 	// of its range; what changes from then on is looked at again.
-	var after cdc.Bound
-	for last := false; !last && err == nil; {
+	saved := time.Now()
+	for !at.Last && err == nil {
 		var r cdc.Chunk
-		if r, last, err = c.o.Source.Next(ctx, c.schema, after); err != nil {
+		if r, at.Last, err = c.o.Source.Next(ctx, c.schema, at.After); err != nil {
 			break
 		}
-		after = r.To
 		err = c.o.Source.ReadRange(ctx, c.schema, r, func(b *cdc.Batch) error {
 			defer b.Release()
 			c.o.Progress(Progress{c.id, "source", n.Add(int64(b.N))})
 			return c.spill(src, b.Cols, same, b.N)
 		})
+		if at.After = r.To; err == nil && c.o.Keep != "" && (at.Last || time.Since(saved) > c.o.saveEvery) {
+			saved = time.Now()
+			err = at.save(dir, src)
+		}
 	}
 	if err = errors.Join(err, src.flush()); err != nil {
 		return nil, false, err
@@ -126,7 +128,7 @@ func (c *comparison) compareAll(ctx context.Context, estimate int64) (keys []str
 	if err != nil {
 		return nil, false, err
 	}
-	dst, err := newBuckets(dir, "iceberg", estimate)
+	dst, err := newBuckets(dir, "iceberg", len(src.files))
 	if err != nil {
 		return nil, false, err
 	}

@@ -67,6 +67,9 @@ type Options struct {
 	State func(ctx context.Context, id cdc.TableID) (State, error)
 	// Dir is where rows are spilled to, some 50 bytes a row. Empty: the system's temporary directory.
 	Dir string
+	// Keep, if set, is where they are spilled to instead, and kept until a table's comparison is done: an interrupted one goes on
+	// from there.
+	Keep string
 	// Patience is how long an Iceberg table may stand still before it is taken for one that nobody writes to; default 30 s. It
 	// must be longer than the checkpoint interval.
 	Patience time.Duration
@@ -80,6 +83,8 @@ type Options struct {
 	MaxKeys int
 	// Progress is told what is being done, and with how many rows so far; nil: nobody.
 	Progress func(Progress)
+
+	saveEvery time.Duration // in tests less
 }
 
 // Progress is what a comparison is doing.
@@ -159,6 +164,9 @@ func compare(ctx context.Context, o Options, schema *cdc.Schema, run func(*compa
 	}
 	if o.MaxKeys <= 0 {
 		o.MaxKeys = 1_000_000
+	}
+	if o.saveEvery == 0 {
+		o.saveEvery = saveEvery
 	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
