@@ -19,7 +19,6 @@ DELETE FROM t WHERE id = 1;
 
 -- case: rename_column
 -- about: a column gets another name
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT);
 INSERT INTO t VALUES (1, 1, 1), (2, 2, 2);
 -- then
@@ -28,7 +27,6 @@ INSERT INTO t VALUES (3, 3, 3);
 
 -- case: rename_column_swap
 -- about: two columns swap their names
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT);
 INSERT INTO t VALUES (1, 10, 20), (2, 20, 10);
 -- then
@@ -37,7 +35,6 @@ INSERT INTO t VALUES (3, 30, 40);
 
 -- case: rename_key_column
 -- about: a column of the key gets another name
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 10), (2, 20);
 -- then
@@ -48,7 +45,6 @@ UPDATE t SET a = 1 WHERE nr = 1;
 -- about: CHANGE COLUMN: name, type or both
 -- session: SET sql_mode = ''
 -- for: d = a z INT | a a BIGINT | a z BIGINT | a a SMALLINT | a a VARCHAR(20) | a a INT UNSIGNED | a a DECIMAL(20,2) | a a INT NOT NULL | a a INT FIRST | a a DOUBLE
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT);
 INSERT INTO t VALUES (1, 10, 20), (2, 20, 10);
 -- then
@@ -60,7 +56,6 @@ INSERT INTO t (id, b) SELECT 7, 7;
 -- about: MODIFY COLUMN of an INT
 -- for: d = BIGINT | BIGINT UNSIGNED | SMALLINT | TINYINT UNSIGNED | DECIMAL(12,2) | FLOAT | DOUBLE | VARCHAR(20) | CHAR(3) | TEXT | INT UNSIGNED | INT NOT NULL | INT DEFAULT 7 | INT COMMENT 'new' | INT INVISIBLE | INT FIRST | INT AFTER b | BIT(8) | YEAR | JSON | VARBINARY(10)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT);
 INSERT INTO t VALUES (1, 1, 20), (2, 2, 10);
 -- then
@@ -70,7 +65,6 @@ UPDATE t SET b = 5 WHERE id = 1;
 -- case: modify_float_to_double
 -- about: FLOAT becomes DOUBLE
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v FLOAT, w INT);
 INSERT INTO t VALUES (1, 1.1, 1), (2, NULL, 2);
 -- then
@@ -81,7 +75,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_double_to_float
 -- about: DOUBLE becomes FLOAT
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v DOUBLE, w INT);
 INSERT INTO t VALUES (1, 1.1, 1), (2, NULL, 2);
 -- then
@@ -92,7 +85,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_decimal_10_2_to_decimal_12_2
 -- about: DECIMAL(10,2) becomes DECIMAL(12,2)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v DECIMAL(10,2), w INT);
 INSERT INTO t VALUES (1, 1.25, 1), (2, NULL, 2);
 -- then
@@ -103,7 +95,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_decimal_10_2_to_decimal_10_1
 -- about: DECIMAL(10,2) becomes DECIMAL(10,1)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v DECIMAL(10,2), w INT);
 INSERT INTO t VALUES (1, 1.25, 1), (2, NULL, 2);
 -- then
@@ -114,7 +105,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_decimal_10_2_to_decimal_60_2
 -- about: DECIMAL(10,2) becomes DECIMAL(60,2)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v DECIMAL(10,2), w INT);
 INSERT INTO t VALUES (1, 1.25, 1), (2, NULL, 2);
 -- then
@@ -125,7 +115,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_varchar_10_to_varchar_20
 -- about: VARCHAR(10) becomes VARCHAR(20)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(10), w INT);
 INSERT INTO t VALUES (1, 'ab ', 1), (2, NULL, 2);
 -- then
@@ -136,7 +125,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_varchar_20_to_varchar_10
 -- about: VARCHAR(20) becomes VARCHAR(10)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20), w INT);
 INSERT INTO t VALUES (1, 'ab ', 1), (2, NULL, 2);
 -- then
@@ -147,7 +135,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_varchar_10_to_char_10
 -- about: VARCHAR(10) becomes CHAR(10)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(10), w INT);
 INSERT INTO t VALUES (1, 'ab ', 1), (2, NULL, 2);
 -- then
@@ -158,7 +145,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_char_10_to_varchar_10
 -- about: CHAR(10) becomes VARCHAR(10)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v CHAR(10), w INT);
 INSERT INTO t VALUES (1, 'ab ', 1), (2, NULL, 2);
 -- then
@@ -169,7 +155,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_varchar_10_to_text
 -- about: VARCHAR(10) becomes TEXT
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(10), w INT);
 INSERT INTO t VALUES (1, 'é', 1), (2, NULL, 2);
 -- then
@@ -180,7 +165,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_text_to_blob
 -- about: TEXT becomes BLOB
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v TEXT, w INT);
 INSERT INTO t VALUES (1, 'é', 1), (2, NULL, 2);
 -- then
@@ -191,7 +175,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_varbinary_10_to_varchar_10
 -- about: VARBINARY(10) becomes VARCHAR(10)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v VARBINARY(10), w INT);
 INSERT INTO t VALUES (1, 'ab', 1), (2, NULL, 2);
 -- then
@@ -202,7 +185,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_binary_4_to_binary_8
 -- about: BINARY(4) becomes BINARY(8)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v BINARY(4), w INT);
 INSERT INTO t VALUES (1, 'ab', 1), (2, NULL, 2);
 -- then
@@ -213,7 +195,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_binary_4_to_varbinary_8
 -- about: BINARY(4) becomes VARBINARY(8)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v BINARY(4), w INT);
 INSERT INTO t VALUES (1, 'ab', 1), (2, NULL, 2);
 -- then
@@ -224,7 +205,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_date_to_datetime
 -- about: DATE becomes DATETIME
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v DATE, w INT);
 INSERT INTO t VALUES (1, '2020-01-01', 1), (2, NULL, 2);
 -- then
@@ -235,7 +215,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_datetime_3_to_datetime
 -- about: DATETIME(3) becomes DATETIME
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v DATETIME(3), w INT);
 INSERT INTO t VALUES (1, '2020-01-01 00:00:00.6', 1), (2, NULL, 2);
 -- then
@@ -246,7 +225,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_datetime_to_datetime_6
 -- about: DATETIME becomes DATETIME(6)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v DATETIME, w INT);
 INSERT INTO t VALUES (1, '2020-01-01', 1), (2, NULL, 2);
 -- then
@@ -257,7 +235,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_datetime_to_timestamp_null
 -- about: DATETIME becomes TIMESTAMP NULL
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v DATETIME, w INT);
 INSERT INTO t VALUES (1, '2020-01-01', 1), (2, NULL, 2);
 -- then
@@ -268,7 +245,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_timestamp_null_to_datetime
 -- about: TIMESTAMP NULL becomes DATETIME
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v TIMESTAMP NULL, w INT);
 INSERT INTO t VALUES (1, '2020-01-01', 1), (2, NULL, 2);
 -- then
@@ -279,7 +255,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_time_to_time_3
 -- about: TIME becomes TIME(3)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v TIME, w INT);
 INSERT INTO t VALUES (1, '10:00:00', 1), (2, NULL, 2);
 -- then
@@ -290,7 +265,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_time_6_to_time
 -- about: TIME(6) becomes TIME
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v TIME(6), w INT);
 INSERT INTO t VALUES (1, '10:00:00.9', 1), (2, NULL, 2);
 -- then
@@ -301,7 +275,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_enum_a_b_to_varchar_5
 -- about: ENUM('a','b') becomes VARCHAR(5)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v ENUM('a','b'), w INT);
 INSERT INTO t VALUES (1, 'b', 1), (2, NULL, 2);
 -- then
@@ -312,7 +285,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_bit_4_to_bit_12
 -- about: BIT(4) becomes BIT(12)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v BIT(4), w INT);
 INSERT INTO t VALUES (1, 3, 1), (2, NULL, 2);
 -- then
@@ -323,7 +295,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_bit_1_to_int
 -- about: BIT(1) becomes INT
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v BIT(1), w INT);
 INSERT INTO t VALUES (1, 1, 1), (2, NULL, 2);
 -- then
@@ -334,7 +305,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_tinyint_1_to_tinyint
 -- about: TINYINT(1) becomes TINYINT
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v TINYINT(1), w INT);
 INSERT INTO t VALUES (1, 1, 1), (2, NULL, 2);
 -- then
@@ -345,7 +315,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_json_to_text
 -- about: JSON becomes TEXT
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v JSON, w INT);
 INSERT INTO t VALUES (1, '{"a": 1}', 1), (2, NULL, 2);
 -- then
@@ -356,7 +325,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_year_to_int
 -- about: YEAR becomes INT
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v YEAR, w INT);
 INSERT INTO t VALUES (1, 2000, 1), (2, NULL, 2);
 -- then
@@ -367,7 +335,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_int_unsigned_to_bigint
 -- about: INT UNSIGNED becomes BIGINT
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v INT UNSIGNED, w INT);
 INSERT INTO t VALUES (1, 4000000000, 1), (2, NULL, 2);
 -- then
@@ -378,7 +345,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_bigint_to_decimal_20_0
 -- about: BIGINT becomes DECIMAL(20,0)
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v BIGINT, w INT);
 INSERT INTO t VALUES (1, 5, 1), (2, NULL, 2);
 -- then
@@ -389,7 +355,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 -- case: modify_bigint_unsigned_to_bigint
 -- about: BIGINT UNSIGNED becomes BIGINT
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, v BIGINT UNSIGNED, w INT);
 INSERT INTO t VALUES (1, 5, 1), (2, NULL, 2);
 -- then
@@ -399,7 +364,6 @@ INSERT INTO t VALUES (3, NULL, 3);
 
 -- case: truncate
 -- about: all rows at once
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then

@@ -76,7 +76,6 @@ INSERT INTO t VALUES (3, 3);
 
 -- case: administration
 -- about: statements that look after tables; REPAIR drops rows that it finds damaged, and does not say so in the log
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 CREATE TABLE m (id INT PRIMARY KEY, a INT) ENGINE = MyISAM;
 INSERT INTO t VALUES (1, 1), (2, 2);
@@ -225,7 +224,6 @@ XA ROLLBACK '{db}1';
 -- case: default_dropped_again
 -- about: a default, another one after the column was dropped, and a third for later rows
 -- format: 2
--- expect: log,split refused SCHEMA_CHANGE
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then
@@ -241,7 +239,6 @@ UPDATE t SET a = 20 WHERE id = 2;
 -- case: default_then_null
 -- about: a row that reads the default is set to NULL
 -- format: 2
--- expect: log,split refused SCHEMA_CHANGE
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2), (3, 3);
 -- then

@@ -40,7 +40,6 @@ DELETE FROM t WHERE a = 1 LIMIT 1;
 -- case: add_column_default
 -- about: old rows read the default of a new column
 -- format: 2
--- expect: log,split refused SCHEMA_CHANGE
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then

@@ -158,7 +158,6 @@ UPDATE t SET b = 2 WHERE a = 1 LIMIT 1;
 
 -- case: keyless_ddl_{d}
 -- about: a definition that changes makes another row of each
--- may: log,split refused MYSQL_DDL
 -- for: d = ADD COLUMN c INT DEFAULT 5 | DROP COLUMN b | MODIFY a BIGINT | RENAME COLUMN a TO z | MODIFY b VARCHAR(10) FIRST | ADD UNIQUE KEY (n) | ADD PRIMARY KEY (n) | COLLATE utf8mb4_bin | ADD COLUMN id INT AUTO_INCREMENT PRIMARY KEY
 CREATE TABLE t (a INT, b VARCHAR(10), n INT NOT NULL);
 INSERT INTO t VALUES (1, 'x', 1), (1, 'x', 2), (NULL, NULL, 3);
@@ -169,7 +168,6 @@ DELETE FROM t WHERE n = 1;
 
 -- case: keyless_truncate
 -- about: all rows go at once
--- may: log,split refused MYSQL_DDL
 CREATE TABLE t (a INT);
 INSERT INTO t VALUES (1), (1), (2);
 -- then

@@ -270,7 +270,6 @@ UPDATE t SET b = 'y' WHERE a = 2;
 -- case: gipk_visible
 -- about: the generated key is made visible
 -- session: SET SESSION sql_generate_invisible_primary_key = ON
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (a INT);
 INSERT INTO t VALUES (1), (1);
 -- then
@@ -280,7 +279,6 @@ INSERT INTO t (a) VALUES (2);
 -- case: key_ddl_{d}
 -- about: the definition of the key changes
 -- for: d = DROP PRIMARY KEY | DROP PRIMARY KEY, ADD PRIMARY KEY (a) | DROP PRIMARY KEY, ADD PRIMARY KEY (id, a) | MODIFY id BIGINT | MODIFY id VARCHAR(20) | RENAME COLUMN id TO nr | DROP COLUMN id | DROP PRIMARY KEY, ADD UNIQUE KEY (a)
--- expect: log,split refused MYSQL_DDL KEY_CHANGED
 CREATE TABLE t (id INT NOT NULL, a INT NOT NULL, b INT, PRIMARY KEY (id));
 INSERT INTO t VALUES (1, 10, 1), (2, 20, 2);
 -- then
@@ -289,7 +287,6 @@ UPDATE t SET b = 5;
 
 -- case: key_ddl_add
 -- about: a primary key beside the unique key that served
--- expect: log,split refused MYSQL_DDL KEY_CHANGED
 CREATE TABLE t (u INT NOT NULL UNIQUE, a INT NOT NULL);
 INSERT INTO t VALUES (1, 10), (2, 20);
 -- then
@@ -298,7 +295,6 @@ UPDATE t SET a = 11 WHERE u = 1;
 
 -- case: key_ddl_unique_dropped
 -- about: the unique key that served as the key is dropped
--- expect: log,split refused MYSQL_DDL KEY_CHANGED
 CREATE TABLE t (u INT NOT NULL, w INT NOT NULL, UNIQUE KEY x (u), UNIQUE KEY y (w));
 INSERT INTO t VALUES (1, 10), (2, 20);
 -- then
@@ -335,7 +331,6 @@ INSERT INTO t VALUES (1, 1, 'x'), (2, 1, 'x'), (3, NULL, NULL);
 
 -- case: no_key_gets_one
 -- about: a table without a key gets one
--- may: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT NOT NULL, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then

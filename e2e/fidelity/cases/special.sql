@@ -282,7 +282,6 @@ UPDATE t SET a = 5, v = NULL WHERE a = 1;
 -- about: what old rows read in new columns
 -- session: SET sql_mode = ''
 -- format: 2
--- may: log,split refused SCHEMA_CHANGE
 CREATE TABLE t (id INT PRIMARY KEY);
 INSERT INTO t VALUES (1);
 -- then

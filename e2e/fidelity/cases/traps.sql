@@ -1,7 +1,6 @@
 -- case: default_case_{d}
 -- about: a default that only a binary collation tells from another member
 -- for: d = ENUM('a','A') COLLATE utf8mb4_bin NOT NULL DEFAULT 'A' | ENUM('a','A') COLLATE utf8mb4_0900_as_cs DEFAULT 'A' | SET('a','A') COLLATE utf8mb4_bin DEFAULT 'A' | ENUM('x','X') CHARACTER SET latin1 COLLATE latin1_bin DEFAULT 'X'
--- may: log,split refused SCHEMA_CHANGE MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 -- then
@@ -12,7 +11,6 @@ INSERT INTO t VALUES (3, 3, 1), (4, 4, 2);
 -- case: default_number_{d}
 -- about: a number as the default of a text
 -- for: d = VARCHAR(30) DEFAULT 1e20 | VARCHAR(30) DEFAULT 1e15 | VARCHAR(30) DEFAULT 1e-10 | VARCHAR(30) DEFAULT 1.50 | VARCHAR(30) DEFAULT .5 | VARCHAR(30) DEFAULT 007 | VARCHAR(30) DEFAULT -5 | VARCHAR(30) DEFAULT TRUE | VARCHAR(40) DEFAULT 123456789012345678901234567890 | VARCHAR(30) DEFAULT 1.0e2 | CHAR(10) DEFAULT 0.10 | VARCHAR(30) DEFAULT +3 | VARCHAR(30) DEFAULT -0.0
--- may: log,split refused SCHEMA_CHANGE MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 -- then
@@ -22,7 +20,6 @@ INSERT INTO t (id) VALUES (2);
 -- case: default_time_{d}
 -- about: defaults of TIME that MySQL prints in another way
 -- for: d = TIME DEFAULT '-00:00:00' | TIME DEFAULT '010:00:00' | TIME DEFAULT '838:59:59' | TIME(3) DEFAULT '-01:02:03' | TIME NOT NULL | TIME(6) NOT NULL | TIME DEFAULT '00:00:00'
--- may: log,split refused SCHEMA_CHANGE MYSQL_DDL
 -- session: SET sql_mode = ''
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
@@ -33,7 +30,6 @@ INSERT INTO t (id, a) VALUES (2, 2);
 -- case: default_client_binary
 -- about: a default of bytes, given by a client of another character set
 -- session: SET NAMES latin1
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 -- then
@@ -43,7 +39,6 @@ INSERT INTO t (id) VALUES (2);
 -- case: default_latin1_column
 -- about: a default with letters in a column of another character set
 -- format: 2
--- expect: log,split refused SCHEMA_CHANGE
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 -- then
@@ -53,7 +48,6 @@ INSERT INTO t (id) VALUES (2);
 -- case: default_introducer_{d}
 -- about: defaults with a character set or a national prefix before them
 -- for: d = _utf8mb4'é' | _latin1'abc' | N'é' | _latin1 X'E9' | _binary'abc' | 'a' 'b' | _utf8mb4 X'C3A9'
--- may: log,split refused SCHEMA_CHANGE MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
 -- then
@@ -79,7 +73,6 @@ INSERT INTO t VALUES (2, 2, 2, 2);
 
 -- case: comment_versions_{v}
 -- about: versions of five and six digits
--- may: log,split refused MYSQL_DDL
 -- for: v = 50000 | 80000 | 90000 | 99999 | 080000 | 090700 | 090999 | 100000 | 101100
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1);
@@ -166,7 +159,6 @@ SET SESSION binlog_format = STATEMENT;
 
 -- case: truncate_in_procedure
 -- about: DDL in a procedure and in a prepared statement
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT);
 CREATE PROCEDURE p() TRUNCATE TABLE t;
 INSERT INTO t VALUES (1, 1), (2, 2);
@@ -187,7 +179,6 @@ INSERT INTO t VALUES (3, 3, 3, 3);
 
 -- case: drop_index_primary
 -- about: the key dropped by DROP INDEX
--- expect: log,split refused MYSQL_DDL KEY_CHANGED
 CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT);
 INSERT INTO t VALUES (1, 1), (2, 2);
 -- then
@@ -224,7 +215,6 @@ INSERT INTO {db}.t VALUES (2, 2);
 -- case: null_to_not_null_rows
 -- about: a column becomes NOT NULL: rows change without events
 -- session: SET sql_mode = ''
--- expect: log,split refused MYSQL_DDL
 CREATE TABLE t (id INT PRIMARY KEY, a INT, b VARCHAR(5));
 INSERT INTO t VALUES (1, NULL, NULL), (2, 2, 'x');
 -- then
