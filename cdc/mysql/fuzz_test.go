@@ -57,8 +57,14 @@ func FuzzDDL(f *testing.F) {
 			if defs[e.table] == nil {
 				t.Errorf("an effect on %s, which is not followed", e.table)
 			}
-			if (e.def == nil) == (e.pause == nil) {
-				t.Errorf("%s: definition %v and pause %v", e.table, e.def, e.pause)
+			kinds := 0
+			for _, is := range []bool{e.def != nil, e.pause != nil, e.emptied} {
+				if is {
+					kinds++
+				}
+			}
+			if kinds != 1 {
+				t.Errorf("%s: definition %v, pause %v, emptied %t", e.table, e.def, e.pause, e.emptied)
 			}
 			if e.def == nil {
 				continue
@@ -76,6 +82,11 @@ func FuzzDDL(f *testing.F) {
 			}
 			if key == 0 {
 				t.Error("no key is left")
+			}
+			for to, from := range e.renamed {
+				if findColumn(e.def, to) < 0 || findColumn(&def, from) < 0 && findColumn(e.def, from) < 0 {
+					t.Errorf("%q becomes %q in %v", from, to, e.def.Columns)
+				}
 			}
 			_, _ = binlog.NewSchema(*e.def, binlog.TableOptions{})
 		}
