@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cdc2lake/cdc2lake/internal/testenv"
 )
 
 // keylessTable makes a table without a key, with rows that are equal to each other.
@@ -26,8 +28,8 @@ func TestKeylessLoadIsInterrupted(t *testing.T) {
 	needServers(t)
 	for _, mode := range []string{"gtid", "file"} {
 		t.Run(mode, func(t *testing.T) {
-			if mode == "file" && os.Getenv("CDC2LAKE_TEST_ALL") == "" {
-				t.Skip("slow")
+			if mode == "file" {
+				testenv.Slow(t)
 			}
 			tr := sharedTrial(t, settings{file: true})
 			tr.edit("mysql: {host:", "mysql: {position: "+mode+", host:")

@@ -66,3 +66,35 @@ func TestKeyless(t *testing.T) {
 		t.Errorf("the log leaves %v, the server has %v", log, rows)
 	}
 }
+
+// TestKeylessOptions: options that make other values of the same type are noticed where rows are told apart by all values.
+func TestKeylessOptions(t *testing.T) {
+	for _, keyless := range []bool{true, false} {
+		src := shopTable()
+		column := -1
+		for i := range src.Columns {
+			if keyless {
+				src.Columns[i].Key = 0
+			}
+			if src.Columns[i].DataType == "varchar" && src.Columns[i].Key == 0 {
+				column = i
+			}
+		}
+		if keyless {
+			src.KeyName = ""
+		}
+		name := src.Columns[column].Name
+		s, err := NewSchema(src, TableOptions{Hash: []string{name}, Salt: "one"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, opts := range map[string]TableOptions{"same": {Hash: []string{name}, Salt: "one"}, "salt": {Hash: []string{name}, Salt: "two"}, "plain": {}} {
+			_, _, err := recompile(s, &opts)
+			if noticed := err != nil; noticed != (keyless && what != "same") {
+				t.Errorf("keyless %t, %s: %v", keyless, what, err)
+			} else if noticed && err.Code != CodeColumnOption {
+				t.Error(err)
+			}
+		}
+	}
+}

@@ -1,6 +1,8 @@
 package binlog
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -68,6 +70,17 @@ func compile(t *SourceTable, opts *TableOptions) (*cdc.Schema, []column, *cdc.Er
 	if len(s.Columns) == 0 {
 		return nil, nil, cdc.Errorf(CodeColumnOption, t.Table, "all %d columns are left out", len(t.Columns))
 	}
+	if s.Keyless() {
+		// A row is told from others by what its columns become: the definition says it, so that a change is noticed.
+		for i := range cols {
+			if c := &cols[i]; c.hash {
+				sum := sha256.Sum256([]byte("cdc2lake: which salt? " + c.salt))
+				s.Columns[c.out].Source += ", salt " + hex.EncodeToString(sum[:4])
+			} else if c.choice == choiceWKB {
+				s.Columns[c.out].Source += " as wkb"
+			}
+		}
+	}
 	if _, err := cdc.NewKeyHasher(s, 0); err != nil {
 		return nil, nil, cdc.AsError(err)
 	}
@@ -120,6 +133,9 @@ func recompile(s *cdc.Schema, opts *TableOptions) (*SourceTable, []column, *cdc.
 		a, b := &want.Columns[i], &s.Columns[i]
 		if a.Name != b.Name || a.Type != b.Type || a.Nullable != b.Nullable || a.Key != b.Key || a.Meta != b.Meta {
 			return nil, nil, changedOptions(s.Table, fmt.Sprintf("column %s was %s, and would become %s %s", b.Name, b.Type, a.Name, a.Type))
+		}
+		if s.Keyless() && a.Source != b.Source {
+			return nil, nil, changedOptions(s.Table, fmt.Sprintf("column %s was %s, and would become %s; the table has no key, so that its rows would not be found", b.Name, b.Source, a.Source))
 		}
 	}
 	return &src, cols, nil

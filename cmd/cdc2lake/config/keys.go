@@ -41,11 +41,11 @@ var Keys = []Key{
 	{Path: "mysql.tls.server_name", Example: "db.example.com", Doc: "Host name that the certificate must carry, if it is not mysql.host."},
 	{Path: "mysql.server_id", Default: "0", Doc: "Replication server id, unique among the replicas of the server; 0 takes a random one at every start."},
 	{Path: "mysql.position", Default: "auto", Doc: "gtid: follow by GTID. file: by file and offset. auto: gtid where the server has gtid_mode=ON."},
-	{Path: "mysql.load.replica", Example: "replica.example.com:3306", Doc: "host:port of a replica that initial loads read from, with the same user."},
+	{Path: "mysql.load.replica", Example: "replica.example.com:3306", Doc: "host:port of a replica that initial loads read from, with the same user. Tables without a key are read from the server itself."},
 	{Path: "mysql.load.readers", Default: "4", Doc: "Chunks that are read in parallel."},
 	{Path: "mysql.load.chunk_rows", Default: "25000", Doc: "Rows of a chunk, about."},
 	{Path: "mysql.load.rows_per_second", Default: "0", Doc: "Limit of initial loads; 0: none."},
-	{Path: "mysql.load.max_connections", Default: "8", Doc: "Limit of connections to MySQL, besides the one of the log."},
+	{Path: "mysql.load.max_connections", Default: "8", Doc: "Limit of connections to MySQL, besides the one of the log and two for each table without a key that is being loaded."},
 	{Path: "mysql.load.order", Example: `["shop.customers", "shop.*"]`, Doc: "Patterns of tables in the order in which they are loaded; the others follow by name."},
 
 	{Path: "tables.include", Init: `["shop.*"]`, Doc: "Tables to replicate. Without it: those of the database in mysql.url, or all."},
