@@ -86,7 +86,7 @@ func TestRepair(t *testing.T) {
 			}
 		}
 	}
-	rounds := 3
+	rounds := 2
 	if testing.Short() {
 		rounds = 1
 	}
