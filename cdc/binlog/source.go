@@ -47,6 +47,9 @@ type SourceTable struct {
 	KeyName string `json:"key,omitempty"`
 	// Collation is the table's default collation (TABLE_COLLATION): it gives columns that DDL adds their character set.
 	Collation string `json:"collation,omitempty"`
+	// AsOf is a place in the log beyond which no statement can be that is in the definition already, as the source writes places;
+	// empty: it is not known.
+	AsOf cdc.Position `json:"asof,omitempty"`
 }
 
 // ParseType sets DataType and the fields below it from ColumnType.

@@ -66,8 +66,21 @@ func (f *follower) truncate(t *followed, sql string) error {
 	return downstream(f.out.Truncate(f.ctx, t.id))
 }
 
+// mayHave reports whether a definition may contain what the statement at hand does: two columns would swap their names back.
+func (f *follower) mayHave(def *binlog.SourceTable) bool {
+	p, err := decodePosition(def.AsOf)
+	if err != nil || p.Server != f.server {
+		return false
+	}
+	c, err := compareFiles(f.at.file, f.txn.start, p.File, p.Pos)
+	return err == nil && c < 0
+}
+
 // redefine switches a table to a new definition, in order with its rows.
 func (f *follower) redefine(t *followed, x ddlEffect, sql string) error {
+	if f.mayHave(t.def) {
+		return f.pause(t.id, cdc.Errorf(codeDDL, t.id, "the definition was read about when this was executed, and may contain it already: %q", abbreviate(sql)))
+	}
 	s, cerr := binlog.NewSchema(*x.def, t.opts)
 	if cerr != nil {
 		return f.pause(t.id, cdc.Errorf(codeDDL, t.id, "after %q the table cannot be replicated as configured: %w", abbreviate(sql), cerr))

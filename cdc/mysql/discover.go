@@ -51,6 +51,14 @@ func (s *Source) discover(ctx context.Context, cn *conn) ([]cdc.Discovered, erro
 			if try == 20 {
 				return nil, cdc.Errorf(codeConnect, cdc.TableID{}, "definitions of tables kept changing while they were read")
 			}
+			// A statement shows in definitions before it is published.
+			end, err := filePosition(cn)
+			if err != nil {
+				return nil, err
+			}
+			for i := range after {
+				after[i].AsOf = end.encode()
+			}
 			return s.describe(after, pos.encode()), nil
 		}
 		if ctx.Err() != nil {

@@ -36,7 +36,7 @@ var (
 	codeXA        = cdc.NewCode("MYSQL_XA", cdc.TablePaused, "an XA transaction was committed whose rows are no longer in the server's log, since it was prepared so long ago", "`cdc2lake reload TABLE`; raise binlog_expire_logs_seconds, or do not leave XA transactions prepared for so long")
 	codeEngine    = cdc.NewCode("MYSQL_ENGINE", cdc.TablePaused, "the table's storage engine keeps no rows of its own, so that the log does not say what it holds", "change it to another engine (ALTER TABLE … ENGINE = InnoDB) and reload, or leave the table out with tables.exclude")
 	codeLock      = cdc.NewCode("MYSQL_LOCK", cdc.TablePaused, "the user may not lock a table without a key, which its initial load has to, for a moment", "GRANT LOCK TABLES ON the table's database, then `cdc2lake reload TABLE`; or add a primary key")
-	codeGone      = cdc.NewCode("MYSQL_TABLE_GONE", cdc.TablePaused, "the table is no longer in the source", "create it again, and it is loaded anew; or leave it out with tables.exclude").Mended(cdc.MendReplace)
+	codeGone      = cdc.NewCode("MYSQL_TABLE_GONE", cdc.TablePaused, "the table is no longer in the source", "create it again, and it is loaded anew; or leave it out with tables.exclude").Mended(cdc.MendReload)
 	codeVersioned = cdc.NewCode("MARIADB_VERSIONED", cdc.TablePaused, "the table is system-versioned: MariaDB logs the rows of its history as rows of the table", "ALTER TABLE … DROP SYSTEM VERSIONING and reload, or leave the table out with tables.exclude")
 )
 
