@@ -78,7 +78,6 @@ func TestMemoryOfARun(t *testing.T) {
 		// The budget of a default configuration, with more shards than it would have on two CPUs.
 		{"narrow", "1GiB", 4, 1 << 30, 1 << 20, narrowRows(20)},
 		{"narrow", "256MiB", 2, 256 << 20, 1 << 20, narrowRows(20)},
-		{"transaction of four million rows", "256MiB", 2, 256 << 20, 1 << 22, narrowRows(22)},
 		{"wide", "256MiB", 2, 256 << 20, 1 << 16, wideRows},
 		{"wide", "512MiB", 4, 512 << 20, 1 << 16, wideRows},
 		{"large", "256MiB", 2, 256 << 20, 1 << 8, largeRows},
