@@ -18,6 +18,7 @@ import (
 //	sText                  a text, in UTF-8
 //	x00ff                  bytes in hexadecimal
 //	t2024-02-29 10:00:00   a date, time or both
+//	a10.0.0.1              an address or a UUID of MariaDB
 //
 // The server's own order and collation decide what lies between two bounds. Ranges that share a bound share its
 // text, so every row lies in exactly one of them, whatever the bound's value is.
@@ -25,7 +26,7 @@ import (
 // keyColumn is how a key column takes part in bounds.
 type keyColumn struct {
 	name string
-	kind byte   // n, s, x, t
+	kind byte   // n, s, x, t, a
 	expr string // what is selected as the value
 }
 
@@ -57,6 +58,8 @@ func keyColumns(t *binlog.SourceTable) ([]keyColumn, error) {
 				k.kind = 'x'
 			case "date", "time", "datetime", "timestamp":
 				k.kind = 't'
+			case "uuid", "inet4", "inet6":
+				k.kind = 'a'
 			default:
 				return nil, cdc.Errorf(cdc.CodeKeyType, t.Table, "key column %s is %s: ranges of it cannot be read", c.Name, c.ColumnType)
 			}
@@ -85,9 +88,10 @@ func encodeBound(keys []keyColumn, values []string) (cdc.Bound, error) {
 }
 
 var (
-	numberText = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
-	hexText    = regexp.MustCompile(`^([0-9a-f]{2})*$`)
-	dateText   = regexp.MustCompile(`^[-0-9:. ]+$`)
+	numberText  = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+	hexText     = regexp.MustCompile(`^([0-9a-f]{2})*$`)
+	addressText = regexp.MustCompile(`^[-0-9a-f:.]+$`)
+	dateText    = regexp.MustCompile(`^[-0-9:. ]+$`)
 )
 
 // literals returns the bound's values as SQL literals, nil for the table's edge. Bounds come back from storage: nothing in
@@ -121,6 +125,9 @@ func literals(keys []keyColumn, b cdc.Bound) ([]string, error) {
 			out[i] = "X'" + v + "'"
 		case 't':
 			ok = dateText.MatchString(v)
+			out[i] = "'" + v + "'"
+		case 'a':
+			ok = addressText.MatchString(v)
 			out[i] = "'" + v + "'"
 		}
 		if !ok {

@@ -90,9 +90,6 @@ func (c *Config) connect(ctx context.Context, addr string) (*conn, error) {
 }
 
 func (cn *conn) setUp() error {
-	if !strings.Contains(cn.CapabilityString(), "CLIENT_DEPRECATE_EOF") {
-		return cdc.Errorf(codePreflight, cdc.TableID{}, "server version %s is too old", cn.GetServerVersion())
-	}
 	var err error
 	if cn.dialect, err = dialectOf(cn.GetServerVersion()); err != nil {
 		return err

@@ -152,7 +152,7 @@ func (d *ddlReader) read(db, sql string, sqlMode uint64, charset string) []ddlEf
 // parse returns nil, and why, if the statement cannot be read.
 func (d *ddlReader) parse(sql string, sqlMode uint64, charset string) (stmt ast.StmtNode, why string) {
 	if d.mariadb && sqlMode&(binlog.ModeOracle|binlog.ModeEmptyStringIsNull) != 0 {
-		return nil, "statements under sql_mode ORACLE or EMPTY_STRING_IS_NULL are not read"
+		return nil, "was written under the sql_mode ORACLE or EMPTY_STRING_IS_NULL"
 	}
 	mode := pmysql.SQLMode(0)
 	if sqlMode&binlog.ModeANSIQuotes != 0 {

@@ -58,6 +58,9 @@ func (d *ddlReader) definition(c *ast.ColumnDef, tableCollation string) (col bin
 	if col.ColumnType, why = columnType(c.Tp); why != "" {
 		return col, nil, why
 	}
+	if d.mariadb && col.ColumnType == "json" { // a text, there
+		col.ColumnType, collate = "longtext", "utf8mb4_bin"
+	}
 	if err := col.ParseType(); err != nil {
 		return col, nil, err.Error()
 	}

@@ -38,10 +38,10 @@ type dialect struct {
 	columnKeys bool
 }
 
-// oldestVersion is 5.7.6: before, there were no row-level original commit times to fall back from, and no GTID waits.
+// oldestVersion is the first release of 5.7 for production.
 // Of MariaDB it is 10.5, whose log can describe itself.
 var (
-	oldestVersion = [3]int{5, 7, 6}
+	oldestVersion = [3]int{5, 7, 9}
 	oldestMariaDB = [3]int{10, 5, 0}
 )
 

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -86,4 +87,126 @@ func TestMariaDBLoadBesideLog(t *testing.T) {
 			loadBesideLog(t, mariaDBServer(t, c.vars), seed)
 		})
 	}
+}
+
+// TestMariaDBDomains: transactions of several domains, some of which stand far back in the log.
+func TestMariaDBDomains(t *testing.T) {
+	s := mariaDBServer(t, nil)
+	noLeaks(t)
+	ctx := timeout(t, time.Minute)
+	id := cdc.TableID{Database: "d", Name: "t"}
+	must(t, s.Exec(ctx, "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "SET SESSION gtid_domain_id = 7", "INSERT INTO d.t VALUES (1, 1)",
+		"SET SESSION gtid_domain_id = 8", "INSERT INTO d.t VALUES (2, 2)", "SET SESSION gtid_domain_id = 0", "INSERT INTO d.t VALUES (3, 3)", "FLUSH BINARY LOGS", "INSERT INTO d.t VALUES (4, 4)"))
+	src := newSource(t, config(s, "d"))
+	p, _ := startAll(t, src, true)
+	p.sink.keep = true
+	must(t, p.load(ctx, id, 1))
+	must(t, s.Exec(ctx, "INSERT INTO d.t VALUES (5, 5)", "SET SESSION gtid_domain_id = 9", "INSERT INTO d.t VALUES (6, 6)"))
+	p.catchUp(ctx)
+	p.sink.equal(s, id)
+	for i, q := range []string{"SET SESSION gtid_domain_id = 7", "DO 1", "FLUSH BINARY LOGS", "SET SESSION gtid_domain_id = 10"} {
+		p.stop()
+		p = resume(t, p, src)
+		must(t, s.Exec(ctx, q, fmt.Sprintf("INSERT INTO d.t VALUES (%d, 1)", 10+i), "UPDATE d.t SET v = v + 1"))
+		p.catchUp(ctx)
+		p.sink.equal(s, id)
+	}
+	p.stop()
+	_ = src.Close()
+}
+
+// TestMariaDBFailover: the log goes on at a replica; not at one that lags, nor at one whose history is another one.
+func TestMariaDBFailover(t *testing.T) {
+	replica := map[string]string{"log_slave_updates": "ON"}
+	a, b := mariaDBServer(t, replica), mariaDBServer(t, replica)
+	noLeaks(t)
+	ctx := timeout(t, time.Minute)
+	id := cdc.TableID{Database: "d", Name: "t"}
+	must(t, b.Exec(ctx, fmt.Sprintf("CHANGE MASTER TO MASTER_HOST = '%s', MASTER_PORT = %d, MASTER_USER = '%s', MASTER_PASSWORD = '%s', MASTER_USE_GTID = slave_pos", a.Host(), a.Port(), testenv.CDCUser,
+		testenv.CDCPassword), "START SLAVE"))
+	reached := func() {
+		t.Helper()
+		_, at, err := a.BinlogEnd(ctx)
+		must(t, err)
+		if rows, err := b.Query(ctx, "SELECT MASTER_GTID_WAIT('"+at+"', 30)"); err != nil || rows[0][0] != "0" {
+			t.Fatalf("the replica did not follow: %v %v", rows, err)
+		}
+	}
+	must(t, a.Exec(ctx, "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v VARCHAR(200))", "INSERT INTO d.t VALUES (1, 'a')"))
+	reached()
+
+	cfg := config(a, "d")
+	cfg.Load.Replica = b.Addr() // where MASTER_GTID_WAIT works
+	src := newSource(t, cfg)
+	p, ds := startAll(t, src, true)
+	p.sink.keep = true
+	must(t, b.Exec(ctx, "STOP SLAVE SQL_THREAD"))
+	must(t, a.Exec(ctx, "INSERT INTO d.t VALUES (2, 'b')"))
+	p.catchUp(ctx)
+	src.cfg.Load.WaitTimeout = 500 * time.Millisecond
+	err := src.Read(ctx, ds[0].Schema, cdc.Chunk{}, func(*cdc.Batch) error { t.Error("old rows were read"); return nil })
+	wantCode(t, err, codeWait, b.Addr())
+	p.stop()
+	lagging := resume(t, p, newSource(t, config(b, "d")))
+	wantCode(t, lagging.fails(ctx), codeHistory, "does not have")
+	must(t, b.Exec(ctx, "START SLAVE SQL_THREAD"))
+	reached()
+	p = resume(t, p, src)
+	src.cfg.Load.WaitTimeout = 30 * time.Second
+	must(t, p.load(ctx, id, 2))
+	must(t, a.Exec(ctx, "UPDATE d.t SET v = 'x'", "INSERT INTO d.t VALUES (3, 'c')"))
+	p.catchUp(ctx)
+	p.stop()
+	_ = src.Close()
+
+	reached()
+	must(t, b.Exec(ctx, "STOP SLAVE", "INSERT INTO d.t VALUES (5, 'on b')", "DELETE FROM d.t WHERE id = 1"))
+	q := resume(t, p, newSource(t, config(b, "d")))
+	q.catchUp(ctx)
+	q.sink.equal(b, id)
+	q.stop()
+	// a lacks what b has, and goes on with the same numbers.
+	must(t, a.Exec(ctx, "INSERT INTO d.t VALUES (6, 'on a')", "INSERT INTO d.t VALUES (7, 'on a')", "INSERT INTO d.t VALUES (8, 'on a')"))
+	back := resume(t, q, newSource(t, config(a, "d")))
+	wantCode(t, back.fails(ctx), codeHistory, "does not have")
+	// b has purged all that the tables hold, its last transaction too: nothing is missing.
+	must(t, b.Exec(ctx, "FLUSH BINARY LOGS"))
+	end, _, err := b.BinlogEnd(ctx)
+	must(t, err)
+	must(t, b.Exec(ctx, "PURGE BINARY LOGS TO '"+end.Name+"'", "INSERT INTO d.t VALUES (9, 'after')"))
+	last := resume(t, q, newSource(t, config(b, "d")))
+	last.catchUp(ctx)
+	last.sink.equal(b, id)
+	last.stop()
+	// It has purged more.
+	must(t, b.Exec(ctx, "INSERT INTO d.t VALUES (10, 'gone')", "FLUSH BINARY LOGS", "INSERT INTO d.t VALUES (11, 'there')"))
+	end, _, err = b.BinlogEnd(ctx)
+	must(t, err)
+	must(t, b.Exec(ctx, "PURGE BINARY LOGS TO '"+end.Name+"'"))
+	gone := resume(t, last, newSource(t, config(b, "d")))
+	wantCode(t, gone.fails(ctx), codePurged, "d.t")
+}
+
+// TestMariaDBRestored: a server that was restored, and wrote other transactions under the same numbers.
+func TestMariaDBRestored(t *testing.T) {
+	s := mariaDBServer(t, nil)
+	noLeaks(t)
+	ctx := timeout(t, time.Minute)
+	must(t, s.Exec(ctx, "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY)"))
+	p, _ := startAll(t, newSource(t, config(s, "d")), false)
+	p.sink.keep = true
+	must(t, s.Exec(ctx, "SET SESSION timestamp = 1700000000", "INSERT INTO d.t VALUES (1)"))
+	p.catchUp(ctx)
+	p.stop()
+	must(t, s.Exec(ctx, "RESET MASTER"))
+	before := resume(t, p, newSource(t, config(s, "d")))
+	wantCode(t, before.fails(ctx), codeHistory, "does not have")
+	must(t, s.Exec(ctx, "CREATE DATABASE x", "CREATE TABLE x.t (id INT PRIMARY KEY)", "INSERT INTO d.t VALUES (2)", "INSERT INTO d.t VALUES (3)"))
+	after := resume(t, p, newSource(t, config(s, "d")))
+	wantCode(t, after.fails(ctx), codeHistory, "another one")
+	// Numbers that go back in the log itself.
+	must(t, s.Exec(ctx, "RESET MASTER", "SET GLOBAL gtid_strict_mode = OFF", "SET SESSION gtid_seq_no = 100", "INSERT INTO d.t VALUES (4)"))
+	q, _ := startAll(t, newSource(t, config(s, "d")), false)
+	must(t, s.Exec(ctx, "SET SESSION server_id = 77, gtid_seq_no = 50", "INSERT INTO d.t VALUES (5)"))
+	wantCode(t, q.fails(ctx), codeHistory, "gtid_strict_mode")
 }

@@ -50,6 +50,9 @@ func (s *Source) stream(ctx context.Context, cn *conn, schema *cdc.Schema, where
 
 // prepare sends COM_STMT_PREPARE and returns the statement's id. The statement has no parameters.
 func (cn *conn) prepare(q string) (uint32, error) {
+	if !strings.Contains(cn.CapabilityString(), "CLIENT_DEPRECATE_EOF") {
+		return 0, &cdc.Error{Code: codePreflight, Msg: "what is connected speaks the protocol of servers before 5.7.5", Fix: "connect to the server itself, not by a proxy"}
+	}
 	if err := sendCommand(cn.socket(), gomysql.COM_STMT_PREPARE, []byte(q)); err != nil {
 		return 0, classify(err, "prepare")
 	}

@@ -16,6 +16,7 @@ import (
 //	-- expect: refused CODE…             all ways; or with ways: "log,split refused CODE"
 //	-- may: refused CODE…                the same for what is refused in some of the cases of a "for", or of the ways
 //	-- only: load                        ways it makes sense in
+//	-- servers: mariadb                  it is for this server only; of the others MariaDB says itself which it does not understand
 //	-- readers: pyiceberg,duckdb         readers that can read it; all of them if it is not said
 //	-- wrong: what                       a fault that is known; the case fails all the same
 //	-- stops: CODE                       what follows the load ends the whole service: runs as load only
@@ -29,6 +30,7 @@ type fcase struct {
 	name, about, file string
 	session           []string
 	only, readers     []string
+	server            string // mysql or mariadb; empty: all
 	expect            []expectation
 	batch             int    // cases of a batch share a pipeline
 	stops             string // a code
@@ -86,10 +88,18 @@ func contains(list []string, s string) bool {
 }
 
 // refusedFile lists refusals of single values of a "for", which no line in the case can name: a case and its codes in each line.
+// For MariaDB there is a second one.
 const refusedFile = "cases/refused.txt"
 
-func readRefused() (map[string][]string, error) {
-	text, err := os.ReadFile(refusedFile)
+func refusedFor(server string) string {
+	if server == "mariadb" {
+		return "cases/refused_mariadb.txt"
+	}
+	return refusedFile
+}
+
+func readRefused(file string) (map[string][]string, error) {
+	text, err := os.ReadFile(file)
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
 	}
@@ -103,8 +113,8 @@ func readRefused() (map[string][]string, error) {
 }
 
 // keepRefused adds to the file.
-func keepRefused(more map[string][]string) error {
-	all, err := readRefused()
+func keepRefused(file string, more map[string][]string) error {
+	all, err := readRefused(file)
 	if err != nil {
 		return err
 	}
@@ -121,18 +131,24 @@ func keepRefused(more map[string][]string) error {
 		lines = append(lines, name+" "+strings.Join(codes, " ")+"\n")
 	}
 	sort.Strings(lines)
-	return os.WriteFile(refusedFile, []byte(strings.Join(lines, "")), 0o644)
+	return os.WriteFile(file, []byte(strings.Join(lines, "")), 0o644)
 }
 
-// corpus reads all cases whose name contains the filter.
-func corpus(filter *regexp.Regexp) ([]*fcase, error) {
+// corpus reads all cases for a server whose name contains the filter.
+func corpus(filter *regexp.Regexp, server string) ([]*fcase, error) {
 	files, err := filepath.Glob("cases/*.sql")
 	if err != nil {
 		return nil, err
 	}
-	refused, err := readRefused()
+	refused, err := readRefused(refusedFile)
 	if err != nil {
 		return nil, err
+	}
+	more := map[string][]string{}
+	if server != "mysql" {
+		if more, err = readRefused(refusedFor(server)); err != nil {
+			return nil, err
+		}
 	}
 	var out []*fcase
 	seen := map[string]bool{}
@@ -157,10 +173,10 @@ func corpus(filter *regexp.Regexp) ([]*fcase, error) {
 					return nil, fmt.Errorf("%s: case %q: named twice, too long, or not in lower-case letters", f, c.name)
 				}
 				seen[c.name] = true
-				if codes := refused[c.name]; len(codes) > 0 {
+				if codes := append(refused[c.name], more[c.name]...); len(codes) > 0 {
 					c.expect = append(c.expect, expectation{codes: codes, may: true})
 				}
-				if filter.MatchString(c.name) {
+				if filter.MatchString(c.name) && (c.server == "" || c.server == server) {
 					out = append(out, c)
 				}
 			}
@@ -235,6 +251,8 @@ func parse(file, section string) (*fcase, error) {
 			c.session = append(c.session, strings.TrimSuffix(value, ";"))
 		case isMeta && key == "only":
 			c.only = strings.Split(value, ",")
+		case isMeta && key == "servers":
+			c.server = value
 		case isMeta && key == "wrong":
 			c.wrong = value
 		case isMeta && key == "stops":

@@ -75,7 +75,11 @@ func reader(ctx context.Context, m *testenv.MySQLServer) (*client.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range []string{"SET time_zone = '+00:00'", "SET NAMES utf8mb4", "SET sql_mode = ''", "SET SESSION information_schema_stats_expiry = 0"} {
+	statements := []string{"SET time_zone = '+00:00'", "SET NAMES utf8mb4", "SET sql_mode = ''"}
+	if m.Flavor() == "mysql" {
+		statements = append(statements, "SET SESSION information_schema_stats_expiry = 0")
+	}
+	for _, s := range statements {
 		if _, err := conn.Execute(s); err != nil {
 			return nil, err
 		}
@@ -190,7 +194,7 @@ func newColumn(name, dataType, colType, comment, charset string, chosen bool) co
 		}
 	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection":
 		// WKB, longitude first; under a reference system EWKB.
-		wkb := "HEX(ST_AsBinary(" + q + ", 'axis-order=long-lat'))"
+		wkb := "HEX(ST_AsBinary(" + q + axisOrder + "))"
 		if chosen {
 			c.expr, c.text = "LOWER("+wkb+")", tagged("b:")
 			return c
@@ -200,7 +204,7 @@ func newColumn(name, dataType, colType, comment, charset string, chosen bool) co
 	case "vector": // what its text says, as the floats that it was printed from
 		c.expr = "VECTOR_TO_STRING(" + q + ")"
 		c.text = floats
-	case "time", "json":
+	case "time", "json", "uuid", "inet4", "inet6":
 		c.text = func(s string) (string, error) { return "s:" + hex.EncodeToString([]byte(s)), nil }
 	default:
 		c.expr = "'?'"
@@ -210,6 +214,9 @@ func newColumn(name, dataType, colType, comment, charset string, chosen bool) co
 	}
 	return c
 }
+
+// axisOrder makes MySQL print the longitude first; MariaDB knows no other order, and no such argument.
+var axisOrder = ", 'axis-order=long-lat'"
 
 // floats turns a vector as MySQL prints it into a list of numbers.
 func floats(s string) (string, error) {
