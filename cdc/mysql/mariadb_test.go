@@ -171,20 +171,33 @@ func TestMariaDBFailover(t *testing.T) {
 	wantCode(t, back.fails(ctx), codeHistory, "does not have")
 	// b has purged all that the tables hold, its last transaction too: nothing is missing.
 	must(t, b.Exec(ctx, "FLUSH BINARY LOGS"))
-	end, _, err := b.BinlogEnd(ctx)
-	must(t, err)
-	must(t, b.Exec(ctx, "PURGE BINARY LOGS TO '"+end.Name+"'", "INSERT INTO d.t VALUES (9, 'after')"))
+	purge(ctx, t, b)
+	must(t, b.Exec(ctx, "INSERT INTO d.t VALUES (9, 'after')"))
 	last := resume(t, q, newSource(t, config(b, "d")))
 	last.catchUp(ctx)
 	last.sink.equal(b, id)
 	last.stop()
 	// It has purged more.
 	must(t, b.Exec(ctx, "INSERT INTO d.t VALUES (10, 'gone')", "FLUSH BINARY LOGS", "INSERT INTO d.t VALUES (11, 'there')"))
-	end, _, err = b.BinlogEnd(ctx)
-	must(t, err)
-	must(t, b.Exec(ctx, "PURGE BINARY LOGS TO '"+end.Name+"'"))
+	purge(ctx, t, b)
 	gone := resume(t, last, newSource(t, config(b, "d")))
 	wantCode(t, gone.fails(ctx), codePurged, "d.t")
+}
+
+// purge removes all but the last file of the log. MariaDB keeps what it thinks that a connection reads, and says nothing.
+func purge(ctx context.Context, t *testing.T, s *testenv.MySQLServer) {
+	t.Helper()
+	end, _, err := s.BinlogEnd(ctx)
+	must(t, err)
+	for {
+		killDumps(ctx, t, s)
+		must(t, s.Exec(ctx, "PURGE BINARY LOGS TO '"+end.Name+"'"))
+		rows, err := s.Query(ctx, "SHOW BINARY LOGS")
+		must(t, err)
+		if rows[0][0] == end.Name {
+			return
+		}
+	}
 }
 
 // TestMariaDBRestored: a server that was restored, and wrote other transactions under the same numbers.
