@@ -16,7 +16,7 @@ func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.
 	for i := range discovered {
 		d := &discovered[i]
 		req := cdc.TableRequest{Discovered: d}
-		reload := d.Err == nil && slices.ContainsFunc(g.requestsOf(d.Table), func(r checkpoint.Request) bool { return !g.tried[r.Key] })
+		reload := d.Err == nil && slices.ContainsFunc(g.requestsOf(d.Table), func(r checkpoint.Request) bool { return r.Verb == checkpoint.Reload && !g.tried[r.Key] })
 		e, known := entries[d.Table]
 		if known && e.ID.K == 0 && e.Paused != nil {
 			known = false // it was refused before it ever had data: it joins as new once it can

@@ -20,6 +20,7 @@ type commitDriver struct {
 	lastPrune  time.Time
 	cleaned    bool
 	look       look
+	answered   []checkpoint.Request // are to be removed
 }
 
 // commit builds checkpoint p's record and has it decided and committed. Nothing is recorded if there is nothing to say.
@@ -34,7 +35,8 @@ func (m *commitDriver) commit(ctx context.Context, p *pending, stopping bool) er
 		stats.Counts[t] = part.Counts
 	}
 	moved := p.log.at.Position != m.lastPos
-	if len(parts) == 0 && !paused && (!moved || !stopping && time.Since(m.lastRecord) < idleRecord) {
+	answers := g.answers(parts)
+	if len(parts) == 0 && !paused && len(answers) == 0 && (!moved || !stopping && time.Since(m.lastRecord) < idleRecord) {
 		m.post2(committed{k: p.k, stats: stats, tables: g.statuses()})
 		return nil
 	}
@@ -44,7 +46,7 @@ func (m *commitDriver) commit(ctx context.Context, p *pending, stopping bool) er
 	m.spawn(func() error {
 		t0 := time.Now()
 		v := committed{k: p.k, stats: stats, tables: tables}
-		v.stats.ID, v.stats.Done, v.err = m.decide(ctx, d)
+		v.stats.ID, v.stats.Done, v.err = m.decide(ctx, d, answers)
 		v.stats.Commit = v.stats.Done.Sub(t0)
 		v.stats.Total = v.stats.Done.Sub(p.triggered)
 		m.post(v)
@@ -57,7 +59,7 @@ func (m *commitDriver) commit(ctx context.Context, p *pending, stopping bool) er
 func (m *commitDriver) post2(v any) { m.spawn(func() error { m.post(v); return nil }) }
 
 // decide writes the record and commits its parts (steps 8 and 9). It returns when that was done: what follows may take longer.
-func (m *commitDriver) decide(ctx context.Context, d checkpoint.Decision) (cdc.CheckpointID, time.Time, error) {
+func (m *commitDriver) decide(ctx context.Context, d checkpoint.Decision, answers []checkpoint.Request) (cdc.CheckpointID, time.Time, error) {
 	g := m.g
 	meter := g.o.Observer.meter("committer", -1)
 	meter.Enter(cdc.Busy)
@@ -79,7 +81,8 @@ func (m *commitDriver) decide(ctx context.Context, d checkpoint.Decision) (cdc.C
 	}
 	done := time.Now()
 	// What follows is housekeeping: it is tried again with the next checkpoint.
-	if err := m.answer(ctx, d); err != nil {
+	m.answered = append(m.answered, answers...)
+	if err := m.removeAnswered(ctx); err != nil {
 		if err := m.tolerate("removing answered requests", err); err != nil {
 			return cdc.CheckpointID{}, time.Time{}, err
 		}
@@ -104,18 +107,13 @@ func (m *commitDriver) tolerate(doing string, err error) error {
 	return nil
 }
 
-// answer removes the requests that have been answered: a reload is under way and cannot be lost any more, or the record
-// says why the table stands still.
-func (m *commitDriver) answer(ctx context.Context, d checkpoint.Decision) error {
-	for _, t := range m.g.tables {
-		_, part := d.Parts[t.id]
-		for len(t.requests) > 0 && (part || t.answered || d.Tables[t.id].Paused != nil) {
-			t.answered = true
-			if err := m.g.o.Store.ReloadDone(ctx, t.requests[0]); err != nil {
-				return err
-			}
-			t.requests = t.requests[1:]
+// removeAnswered removes the requests that have been answered.
+func (m *commitDriver) removeAnswered(ctx context.Context) error {
+	for len(m.answered) > 0 {
+		if err := m.g.o.Store.Answered(ctx, m.answered[0]); err != nil {
+			return err
 		}
+		m.answered = m.answered[1:]
 	}
 	return nil
 }

@@ -117,6 +117,11 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 			case looked:
 				m.look.under = false
 				continue
+			case []checkpoint.Request:
+				if err := g.takeRequests(v, g.log.pauseAt); err != nil && !c.stopping {
+					return err
+				}
+				continue
 			case []checkpoint.Repair:
 				g.takeRepairs(v)
 				continue

@@ -13,6 +13,12 @@ var (
 	CodeEmptied = cdc.NewCode("TABLE_EMPTIED", cdc.TablePaused,
 		"the table was emptied in the source while it was being loaded",
 		"nothing: it is loaded anew by itself; with reload: manual, do so with: cdc2lake reload TABLE").Mended(cdc.MendReplace)
+	CodeByUser = cdc.NewCode("PAUSED_BY_USER", cdc.TablePaused,
+		"somebody asked for the pause of the table",
+		"cdc2lake resume TABLE, as long as the server's log goes back to the pause; after that cdc2lake reload TABLE")
+	CodeNoResume = cdc.NewCode("RESUME_IMPOSSIBLE", cdc.TablePaused,
+		"a paused table cannot go on from where it stands: the server's log does not go back that far, or is another one",
+		"cdc2lake reload TABLE; pause tables for less time than the server keeps its log")
 	CodeMoved = cdc.NewCode("TABLE_MOVED", cdc.Retryable,
 		"a table was changed by somebody else while a checkpoint was being committed",
 		"nothing: cdc2lake catches up with the table and goes on")

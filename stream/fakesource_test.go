@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -15,8 +16,9 @@ import (
 
 // fakeSource is one process's view of a fakeDB. It keeps the contracts of cdc.Source and cdc.Loader to the letter.
 type fakeSource struct {
-	db    *fakeDB
-	fault func(string) error
+	purged atomic.Int64 // the log before is gone
+	db     *fakeDB
+	fault  func(string) error
 	// compare, if set, decides before Compare does.
 	compare func(a, b cdc.Position) error
 
@@ -32,6 +34,7 @@ func newFakeSource(db *fakeDB, fault func(string) error) *fakeSource {
 }
 
 var (
+	codeFakePurged = cdc.NewCode("TEST_PURGED", cdc.Fatal, "test", "test")
 	codeFakeBroken = cdc.NewCode("TEST_BROKEN", cdc.TablePaused, "test", "test")
 	codeFakeSilent = cdc.NewCode("TEST_SILENT", cdc.TablePaused, "test", "test").Mended(cdc.MendReload)
 	codeFakeChunk  = cdc.NewCode("TEST_CHUNK", cdc.Retryable, "test", "test")
@@ -67,6 +70,16 @@ type fakeFollow struct {
 	defs  map[cdc.TableID]int
 	pools map[cdc.TableID]*cdc.BatchPool
 	open  map[cdc.TableID]*cdc.Batch
+}
+
+func (s *fakeSource) Holds(_ context.Context, p cdc.Position) error {
+	if err := s.fault("holds"); err != nil {
+		return err
+	}
+	if posOf(p) < int(s.purged.Load()) {
+		return cdc.Errorf(codeFakePurged, cdc.TableID{}, "purged")
+	}
+	return nil
 }
 
 func (s *fakeSource) Follow(ctx context.Context, starts []cdc.Start, out cdc.LogEmitter) error {

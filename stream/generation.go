@@ -21,6 +21,8 @@ type generation struct {
 	tables    []*table
 	byID      map[cdc.TableID]*table
 	completed bool // a checkpoint of this generation is complete
+	// moot are the keys of requests to pause that were taken back before they were seen.
+	moot map[string]bool
 
 	events chan any
 	queues *Queues
@@ -42,10 +44,8 @@ type table struct {
 	ahead   bool // its position is beyond the stream's
 	absent  bool // the source does not have it, or cannot deliver it
 	refused bool // by the source, before it ever had data: it joins once it can
-	// requests are those that the start of the generation found. They are answered when their first part is committed, or
-	// when a record says why the table stands still.
+	// requests are those that no record answers yet; see answers.
 	requests []checkpoint.Request
-	answered bool
 }
 
 func (t *table) paused() bool { return t.entry.Paused != nil }
@@ -84,8 +84,11 @@ func (g *generation) recover(ctx context.Context) ([]cdc.TableStart, error) {
 	if err := g.finish(ctx, started); err != nil {
 		return nil, err
 	}
-	if g.requests, err = o.Store.Reloads(ctx); err != nil {
+	if g.requests, err = o.Store.Requests(ctx); err != nil {
 		return nil, fmt.Errorf("look for requests: %w", err)
+	}
+	if err := g.applyPauses(ctx, started.Entries); err != nil {
+		return nil, err
 	}
 	reqs := g.tableRequests(discovered, started.Entries)
 	starts, err := o.Sink.CatchUp(ctx, gen, reqs)

@@ -10,7 +10,7 @@ import (
 // idle is a generation without a table that could go on: it records the tables' state and waits for a request.
 func (g *generation) idle(ctx, outer context.Context, m *commitDriver) error {
 	if len(g.tables) > 0 {
-		if _, _, err := m.decide(ctx, checkpoint.Decision{Tables: g.entries()}); err != nil {
+		if _, _, err := m.decide(ctx, checkpoint.Decision{Tables: g.entries()}, g.answers(nil)); err != nil {
 			return err
 		}
 		for _, t := range g.statuses() {
@@ -26,8 +26,13 @@ func (g *generation) idle(ctx, outer context.Context, m *commitDriver) error {
 		case <-outer.Done():
 			return errEnded
 		case v := <-g.events:
-			if _, ok := v.(looked); ok {
+			switch v := v.(type) {
+			case looked:
 				m.look.under = false
+			case []checkpoint.Request:
+				if err := g.takeRequests(v, nil); err != nil {
+					return err
+				}
 			}
 		case <-ticker.C:
 			if t, ok := g.wantsReload(time.Now()); ok {

@@ -29,6 +29,7 @@ type logInput struct {
 	paused  map[cdc.TableID]*cdc.Error  // since the last barrier
 	emptied map[cdc.TableID]bool        // since the last barrier
 	loading map[cdc.TableID]bool
+	asked   map[cdc.TableID]*cdc.Error // pauses that begin with the next barrier
 }
 
 // logBarrier is what input 0 knows at barrier k.
@@ -117,6 +118,16 @@ func (l *logInput) Pause(ctx context.Context, t cdc.TableID, reason *cdc.Error) 
 	return l.router.all(ctx, Envelope{Kind: KindPause, Table: t})
 }
 
+// pauseAt pauses a table at the next barrier. What the source goes on to say of it is ignored, so that nothing has to start anew.
+func (l *logInput) pauseAt(t cdc.TableID, reason *cdc.Error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.asked == nil {
+		l.asked = map[cdc.TableID]*cdc.Error{}
+	}
+	l.asked[t] = reason
+}
+
 // Truncate implements cdc.LogEmitter. A table that is being loaded starts over: chunks may have been read on either side. So does one
 // without a key, whose state counts equal rows.
 func (l *logInput) Truncate(ctx context.Context, t cdc.TableID) error {
@@ -149,6 +160,15 @@ func (l *logInput) Due() <-chan uint64 { return l.due }
 // Barrier implements cdc.LogEmitter.
 func (l *logInput) Barrier(ctx context.Context, k uint64, at cdc.Boundary) error {
 	l.used.Store(true)
+	l.mu.Lock()
+	asked := l.asked
+	l.asked = nil
+	l.mu.Unlock()
+	for t, reason := range asked {
+		if err := l.Pause(ctx, t, reason); err != nil {
+			return err
+		}
+	}
 	l.mu.Lock()
 	b := logBarrier{k: k, at: at, schemas: l.changed, paused: l.paused, emptied: l.emptied}
 	l.changed, l.paused, l.emptied = nil, nil, nil

@@ -3,10 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
-
-	"github.com/cdc2lake/cdc2lake/stream/checkpoint"
 )
 
 // Every commit looks at its table's head anyway, so looking at the heads only finds what happened to quiet tables.
@@ -65,7 +62,7 @@ func (m *commitDriver) lookAround(ctx context.Context) {
 
 func (m *commitDriver) lookForRequests(ctx context.Context) error {
 	g := m.g
-	reloads, repairs, err := g.o.Store.Asked(ctx)
+	asked, repairs, err := g.o.Store.Asked(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,19 +75,14 @@ func (m *commitDriver) lookForRequests(ctx context.Context) error {
 			m.post(found)
 		}
 	}
-	if !reloads {
+	if !asked {
 		return nil
 	}
-	reqs, err := g.o.Store.Reloads(ctx)
+	reqs, err := g.o.Store.Requests(ctx)
 	if err != nil {
 		return err
 	}
-	for _, r := range reqs {
-		seen := slices.ContainsFunc(g.requests, func(o checkpoint.Request) bool { return o.Key == r.Key })
-		if !seen && g.byID[r.Table] != nil {
-			return againError{"reload of " + r.Table.String() + " requested"}
-		}
-	}
+	m.post(reqs)
 	return nil
 }
 

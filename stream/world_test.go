@@ -284,15 +284,17 @@ func (w *world) equal(tables ...cdc.TableID) bool {
 
 func (w *world) store() *checkpoint.Store { return checkpoint.NewStore(w.objs, "p") }
 
-func (w *world) reload(t cdc.TableID) {
+func (w *world) reload(t cdc.TableID) { w.t.Helper(); w.ask(checkpoint.Reload, t) }
+
+func (w *world) ask(v checkpoint.Verb, t cdc.TableID) {
 	w.t.Helper()
-	if err := w.store().RequestReload(w.t.Context(), t); err != nil {
+	if err := w.store().Ask(w.t.Context(), v, t); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func (w *world) requests() int {
-	r, err := w.store().Reloads(w.t.Context())
+	r, err := w.store().Requests(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -120,4 +121,25 @@ func checkFile(cn *conn, req *dumpRequest) error {
 		needs = append(needs, t.String())
 	}
 	return cdc.Errorf(codePurged, cdc.TableID{}, "the log from %s:%d on is needed by %s; the server has purged %s", req.file, req.pos, sorted(needs), req.file)
+}
+
+// Holds implements cdc.Source.
+func (s *Source) Holds(ctx context.Context, at cdc.Position) error {
+	p, err := decodePosition(at)
+	if err != nil {
+		return err
+	}
+	cn, err := s.cfg.connect(ctx, s.cfg.Address)
+	if err != nil {
+		return err
+	}
+	defer cn.close()
+	req := dumpRequest{gtids: p.GTIDMode, server: p.Server, file: p.File, pos: p.Pos}
+	if !p.GTIDMode {
+		return checkFile(cn, &req)
+	}
+	if req.full, err = p.set(); err != nil {
+		return err
+	}
+	return checkGTIDs(cn, &req)
 }

@@ -46,6 +46,8 @@ func TestUsage(t *testing.T) {
 		{"run --config a.yaml --warehouse file:///x", 2, "exclude each other"},
 		{"run --config a.yaml --pipeline x", 2, "exclude each other"},
 		{"reload", 2, "DATABASE.TABLE"},
+		{"pause", 2, "DATABASE.TABLE"},
+		{"resume orders", 2, "orders"},
 		{"reload orders", 2, `"orders" is not DATABASE.TABLE`},
 		{"init a b", 2, "at most one argument"},
 		{"run", 1, "error CONFIG: open pipeline.yaml"},

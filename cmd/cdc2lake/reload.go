@@ -68,7 +68,7 @@ func (a *app) reload(ctx context.Context, cfg *config.Config, t cdc.TableID, wai
 		slices.Sort(known)
 		return &cdc.Error{Code: codeUnknownTable, Table: t, Msg: "known are: " + strings.Join(known, ", ")}
 	}
-	if err := v.records.RequestReload(ctx, t); err != nil {
+	if err := v.records.Ask(ctx, checkpoint.Reload, t); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "asked to load %s anew\n", t)
@@ -92,11 +92,11 @@ func (a *app) awaitReload(ctx context.Context, v *view, t cdc.TableID) error {
 	}
 	for {
 		if !begun {
-			reqs, err := v.records.Reloads(ctx)
+			reqs, err := v.records.Requests(ctx)
 			if err != nil {
 				return err
 			}
-			begun = !slices.ContainsFunc(reqs, func(r checkpoint.Request) bool { return r.Table == t })
+			begun = !slices.ContainsFunc(reqs, func(r checkpoint.Request) bool { return r.Verb == checkpoint.Reload && r.Table == t })
 			if !begun {
 				say("waiting for the service to begin (if none is running, start it: cdc2lake run; Ctrl-C stops only the waiting)")
 			}

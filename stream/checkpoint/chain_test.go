@@ -296,25 +296,25 @@ func TestReloadRequests(t *testing.T) {
 	s := NewStore(local(t), "p")
 	odd := cdc.TableID{Database: "a.b%", Name: "c/d"}
 	for _, id := range []cdc.TableID{orders, odd} {
-		if err := s.RequestReload(t.Context(), id); err != nil {
+		if err := s.Ask(t.Context(), Reload, id); err != nil {
 			t.Fatal(err)
 		}
 	}
-	reqs, err := s.Reloads(t.Context())
+	reqs, err := s.Requests(t.Context())
 	if err != nil || len(reqs) != 2 {
 		t.Fatalf("%v, %v", reqs, err)
 	}
 	for _, r := range reqs {
 		if r.Table == odd { // asked for again after it was seen: the newer request stays
-			if err := s.RequestReload(t.Context(), odd); err != nil {
+			if err := s.Ask(t.Context(), Reload, odd); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := s.ReloadDone(t.Context(), r); err != nil {
+		if err := s.Answered(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	reqs, err = s.Reloads(t.Context())
+	reqs, err = s.Requests(t.Context())
 	if err != nil || len(reqs) != 1 || reqs[0].Table != odd {
 		t.Fatalf("%v, %v", reqs, err)
 	}
