@@ -131,6 +131,9 @@ func TestReloadInPlace(t *testing.T) {
 				}
 				p.commit(r)
 				p.check()
+				if got := summaryOf(p.meta().CurrentSnapshot()); got.GetInt64("total-records", 0)-got.GetInt64("total-position-deletes", 0) != int64(len(p.model)) {
+					t.Fatalf("totals: %v, %d rows", got, len(p.model))
+				}
 				p.tx(tx)
 				if rnd.IntN(2) == 0 {
 					for _, w := range p.writers {

@@ -2,12 +2,15 @@ package iceberg
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"maps"
 	"math/bits"
 	"slices"
+	"sync"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	iceberggo "github.com/apache/iceberg-go"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -339,34 +342,39 @@ func (b *build) removeAll(next *cacheDelta) error {
 	return nil
 }
 
-// removeBefore takes the files of ours out that are numbered up to base, and the deletes that concern only them. Files of position
-// deletes for several data files stay: what they say of a file that is gone means nothing.
-func (b *build) removeBefore(next *cacheDelta, base uint32) error {
+// removeBefore takes the files of ours out that are numbered up to base, and the deletes that concern them. Where these stand in one file
+// with those of files that stay, the latter are returned: their positions have to be deleted again.
+func (b *build) removeBefore(next *cacheDelta, base uint32) (again []deletedFrom, err error) {
 	before := func(path string) bool {
 		num, ok := parseFileName(path)
 		return ok && precedes(num, base)
 	}
+	var shared []*liveEntry // position deletes of format 2
+	data := map[string]iceberggo.DataFile{}
 	for _, m := range slices.Clone(next.manifests) {
 		entries, ok := next.base.entries[m.FilePath()]
 		if !ok || len(entries) > 0 && entries[0].file == nil {
-			var err error
 			if entries, err = liveEntries(b.ctx, b.fs, m); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		var gone, stay []*liveEntry
 		for _, e := range entries {
-			path := e.file.FilePath()
-			if m.ManifestContent() == iceberggo.ManifestContentDeletes {
-				path = ""
-				if r := e.file.ReferencedDataFile(); r != nil {
-					path = *r
+			switch {
+			case m.ManifestContent() == iceberggo.ManifestContentData:
+				if before(e.file.FilePath()) {
+					gone = append(gone, e)
+				} else {
+					stay = append(stay, e)
+					data[e.file.FilePath()] = e.file
 				}
-			}
-			if before(path) {
-				gone = append(gone, e)
-			} else {
+			case e.ref != "" && !before(e.ref), b.meta.Version() >= 3 && e.ref == "": // what a table was upgraded with is harmless
 				stay = append(stay, e)
+			default:
+				gone = append(gone, e)
+				if e.ref == "" {
+					shared = append(shared, e)
+				}
 			}
 		}
 		if len(gone) == 0 {
@@ -384,5 +392,50 @@ func (b *build) removeBefore(next *cacheDelta, base uint32) error {
 			next.lost = append(next.lost, p)
 		}
 	}
-	return nil
+	positions, err := b.positionsOf(shared)
+	for p, bm := range positions {
+		if f := data[p]; f != nil {
+			again = append(again, deletedFrom{f, bm})
+		}
+	}
+	return again, err
+}
+
+// positionsOf reads files of position deletes.
+func (b *build) positionsOf(files []*liveEntry) (map[string]*roaring.Bitmap, error) {
+	all := map[string]*roaring.Bitmap{}
+	var mu sync.Mutex
+	err := each(b.ctx, parallelPuts, files, func(ctx context.Context, e *liveEntry) error {
+		one := map[string]*roaring.Bitmap{}
+		if err := readPositionDeletes(ctx, b.fs, e.file, one); err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for p, bm := range one {
+			if have := all[p]; have != nil {
+				have.Or(bm)
+			} else {
+				all[p] = bm
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+// mergeDeleted joins positions that are deleted from the same files.
+func mergeDeleted(a, b []deletedFrom) []deletedFrom {
+	at := map[string]int{}
+	for i, d := range a {
+		at[d.file.FilePath()] = i
+	}
+	for _, d := range b {
+		if i, ok := at[d.file.FilePath()]; ok {
+			a[i].positions.Or(d.positions)
+		} else {
+			a = append(a, d)
+		}
+	}
+	return a
 }

@@ -89,9 +89,11 @@ func (p *producer) build(ctx context.Context, v *metaVersion, part *partPayload,
 		}
 	}
 	if part.Drop != 0 {
-		if err := b.removeBefore(next, part.Drop); err != nil {
+		again, err := b.removeBefore(next, part.Drop)
+		if err != nil {
 			return nil, err
 		}
+		deleted = mergeDeleted(deleted, again)
 	}
 	for _, f := range files {
 		g := next.group(iceberggo.ManifestContentData, f.file.SpecID())

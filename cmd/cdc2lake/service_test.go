@@ -128,7 +128,7 @@ func TestService(t *testing.T) {
 	const secret = "s3cr3t-of-the-test"
 	db.Exec("CREATE TABLE a (id BIGINT PRIMARY KEY, v VARCHAR(20))", "INSERT INTO a VALUES (1, 'x'), (2, 'y'), (3, 'z')",
 		"CREATE TABLE b (k VARCHAR(10) PRIMARY KEY, n INT)", "INSERT INTO b VALUES ('p', 1)",
-		"CREATE TABLE nokey (v INT)")
+		"CREATE TABLE refused (v FLOAT PRIMARY KEY)")
 	user := "u" + strings.ReplaceAll(db.Name, "_", "")[:min(20, len(strings.ReplaceAll(db.Name, "_", "")))]
 	db.Exec("CREATE USER IF NOT EXISTS '"+user+"'@'%' IDENTIFIED BY '"+secret+"'",
 		"GRANT SELECT, RELOAD, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '"+user+"'@'%'")
@@ -142,10 +142,10 @@ func TestService(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a, b, nokey := db.Name+".a", db.Name+".b", db.Name+".nokey"
+	a, b, refused := db.Name+".a", db.Name+".b", db.Name+".refused"
 
 	out, errs, code := cli(t, "check", "--config", file)
-	if code != 0 || !strings.Contains(out, "✓ mysql") || !strings.Contains(out, "! mysql") || !strings.Contains(out, nokey) {
+	if code != 0 || !strings.Contains(out, "✓ mysql") || !strings.Contains(out, "! mysql") || !strings.Contains(out, refused) {
 		t.Errorf("check: %d\n%s%s", code, out, errs)
 	}
 	seen := out
@@ -174,7 +174,7 @@ func TestService(t *testing.T) {
 	if i := infos[a]; i.State != "live" || i.Files == 0 || i.Snapshot == 0 || i.Iceberg == "" || i.Checkpoint == 0 || i.Micros == 0 {
 		t.Errorf("%+v", i)
 	}
-	if i := infos[nokey]; i.State != "paused" || i.Paused == nil || i.Paused.Remedy == "" {
+	if i := infos[refused]; i.State != "paused" || i.Paused == nil || i.Paused.Remedy == "" {
 		t.Errorf("%+v", i)
 	}
 	if infos[b].Rows != 1 {
