@@ -240,3 +240,12 @@ UPDATE t SET j = JSON_SET(j, '$.c', 1.0) WHERE JSON_TYPE(j) = 'OBJECT' LIMIT 1;
 UPDATE t SET j = JSON_REPLACE(j, '$.a', CAST(1.0 AS DECIMAL(5,1))) WHERE JSON_TYPE(j) = 'OBJECT';
 INSERT INTO t VALUES ('1.0'), (NULL);
 DELETE FROM t WHERE j IS NULL LIMIT 1;
+
+-- case: keyless_vectors
+-- about: vectors and geometry, equal and not
+CREATE TABLE t (v VECTOR(2), g GEOMETRY);
+INSERT INTO t VALUES (TO_VECTOR('[1,2]'), ST_GeomFromText('POINT(1 2)')), (TO_VECTOR('[1,2]'), ST_GeomFromText('POINT(1 2)')), (TO_VECTOR('[1,-2]'), ST_GeomFromText('POINT(1 2)')), (NULL, NULL), (TO_VECTOR('[1,2]'), ST_GeomFromText('POINT(1 3)'));
+-- then
+DELETE FROM t WHERE v = TO_VECTOR('[1,2]') LIMIT 1;
+UPDATE t SET v = TO_VECTOR('[0,0]') WHERE v IS NULL;
+INSERT INTO t SELECT * FROM t;
