@@ -395,17 +395,17 @@ func (b *pbatch) settle() {
 		for _, r := range b.runs {
 			for _, t := range r.tables {
 				s, known := states[t.db+"."+t.name]
+				before := len(waits)
 				switch {
 				case !known:
 					waits = append(waits, t.name+" is neither replicated nor refused")
+				case s.State == "paused" && strings.Contains(s.Paused.Msg, "the table is partitioned by it"): // nothing else can be done
 				case s.State == "paused" && !(r.g.retyped[t.name] && contains(refusals, s.Paused.Code)):
 					waits = append(waits, fmt.Sprintf("%s is paused: %s: %s", t.name, s.Paused.Code, s.Paused.Msg))
 				case s.State != "paused" && s.State != "live":
 					waits = append(waits, t.name+" is "+s.State)
-				default:
-					continue
 				}
-				if time.Now().After(deadline) {
+				if len(waits) > before && time.Now().After(deadline) {
 					r.diffs = append(r.diffs, waits[len(waits)-1])
 				}
 			}
