@@ -42,6 +42,8 @@ const (
 	sampleOne  = 16
 	// foldOne is the share of rows, one in so many, that must be replaced. Fewer cost more than they save.
 	foldOne = 4
+	// foldMost bounds what one batch stands for: a transaction of nothing but hot rows must be seen to move, too.
+	foldMost = 1 << 20
 )
 
 // foldable reports whether the key stands at a fixed place of every image.
@@ -80,7 +82,7 @@ func (l *layout) sameKey(a, b []byte) bool {
 // update takes the image that an UPDATE has left, whose key is the one that it found.
 func (w *writer) update(l *layout, image []byte, end uint32) error {
 	f := &w.fold
-	if w.b == nil || w.b.N == w.b.Cap() || w.bytes >= cdc.MaxBatchBytes {
+	if w.b == nil || w.b.N == w.b.Cap() || w.bytes >= cdc.MaxBatchBytes || w.b.Folded >= foldMost {
 		if err := w.room(); err != nil { // this may end the folding, which is then so after this row
 			return err
 		}

@@ -1,9 +1,11 @@
 package binlog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -198,5 +200,77 @@ func TestFoldingFindsWhatIsLeft(t *testing.T) {
 	end := binary.LittleEndian.Uint32(l.events[2+150][13:])
 	if want := fmt.Sprintf("(before position %d)", end); !strings.HasSuffix(c.failed[0].Msg, want) {
 		t.Errorf("%q does not end with %q", c.failed[0].Msg, want)
+	}
+}
+
+// hotTexts decodes an event of UPDATEs of a table (id BIGINT, v LONGTEXT) again and again, all in one transaction, while it is folded.
+func hotTexts(t *testing.T, h Handler, times int, images ...[]byte) *writer {
+	t.Helper()
+	src := SourceTable{Table: cdc.TableID{Database: "shop", Name: "texts"}, KeyName: "PRIMARY", Columns: []SourceColumn{
+		{Name: "id", ColumnType: "bigint", Key: 1}, {Name: "v", ColumnType: "longtext", Charset: "utf8mb4"}}}
+	for i := range src.Columns {
+		if err := src.Columns[i].ParseType(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, cerr := NewSchema(src, TableOptions{})
+	if cerr != nil {
+		t.Fatal(cerr)
+	}
+	d := NewDecoder(h, 1)
+	t.Cleanup(d.Close)
+	table, err := d.Register(s, TableOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLog(true)
+	l.begin(1)
+	l.tableMap(77, "shop", "texts", []byte{8, 252}, []byte{4}, []byte{0}, []byte{1, 1, 0})
+	l.rows(UpdateRowsV2, 77, 2, images...)
+	last := len(l.events) - 1
+	for _, ev := range append(l.events[:last:last], slices.Repeat(l.events[last:], times)...) {
+		table.writer.fold.on = true
+		if err := d.Event(ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return table.writer
+}
+
+// textImage is a row of that table, with n bytes of text.
+func textImage(id int64, n int) []byte {
+	b := binary.LittleEndian.AppendUint64([]byte{0xfc}, uint64(id))
+	return append(binary.LittleEndian.AppendUint32(b, uint32(n)), bytes.Repeat([]byte{'x'}, n)...)
+}
+
+// TestFoldingCopiesNoLargeImages: what is copied stays allocated, and images can be large.
+func TestFoldingCopiesNoLargeImages(t *testing.T) {
+	const large = 32 << 20
+	for _, images := range [][][]byte{
+		{textImage(1, 3), textImage(1, large)},
+		{textImage(1, large), textImage(1, 3)},
+		{textImage(1, large), textImage(2, 3)}, // the old row is deleted
+	} {
+		w := hotTexts(t, &handlerFunc{}, 1, images...)
+		if n := cap(w.run.arena) + cap(w.fold.arena); n > 2*foldBytes {
+			t.Errorf("%d bytes stay allocated", n)
+		}
+	}
+}
+
+// TestFoldingHandsOn: a transaction that does nothing but change a few rows moves on before its end.
+func TestFoldingHandsOn(t *testing.T) {
+	var batches int
+	h := &handlerFunc{batch: func(b *cdc.Batch) error {
+		batches++
+		b.Release()
+		return nil
+	}}
+	var images [][]byte
+	for i := range int64(1024) {
+		images = append(images, textImage(i%7, 3), textImage(i%7, 4))
+	}
+	if hotTexts(t, h, 3*foldMost/1024, images...); batches != 2 {
+		t.Errorf("%d batches of 3 times %d changes", batches, foldMost)
 	}
 }

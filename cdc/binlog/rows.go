@@ -281,9 +281,13 @@ func (p *plan) fold(w *writer, b []byte, end uint32) error {
 		if n, column, err = l.walk(b[at:], at, p.after, 1); err != nil {
 			return w.fault(l, column, err)
 		}
-		if !w.fold.on || n > largeImage || !l.same(b, p.before, p.after, 1, 0) {
-			err = p.updates(w, b[old:at+n], end)
-		} else {
+		pair := b[old : at+n]
+		switch {
+		case len(pair) >= arenaBytes:
+			err = p.large(w, pair, end)
+		case !w.fold.on || n > largeImage || !l.same(b, p.before, p.after, 1, 0):
+			err = p.updates(w, pair, end)
+		default:
 			err = w.update(l, b[at:at+n], end)
 		}
 		if err != nil {
@@ -292,4 +296,18 @@ func (p *plan) fold(w *writer, b []byte, end uint32) error {
 		at += n
 	}
 	return nil
+}
+
+// large takes a pair of images where it stands: a copy's memory would be kept as long as the table.
+func (p *plan) large(w *writer, pair []byte, end uint32) error {
+	if err := w.decode(); err != nil {
+		return err
+	}
+	w.run.base = pair
+	err := p.updates(w, pair, end)
+	if err == nil {
+		err = w.decode()
+	}
+	w.run.base = nil
+	return err
 }

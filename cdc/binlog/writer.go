@@ -63,7 +63,7 @@ var slotBytes = [...]int{cdc.LayoutU8: 1, cdc.LayoutI32: 4, cdc.LayoutI64: 8, cd
 
 // room opens a batch, and makes room in it for a row.
 func (w *writer) room() error {
-	if b := w.b; b != nil && (b.N >= cdc.MaxBatchRows || w.bytes >= cdc.MaxBatchBytes) {
+	if b := w.b; b != nil && (b.N >= cdc.MaxBatchRows || w.bytes >= cdc.MaxBatchBytes || b.Folded >= foldMost) {
 		if err := w.flush(); err != nil {
 			return err
 		}
