@@ -69,7 +69,7 @@ func evolve(cur *iceberggo.Schema, lastID int, was, s *cdc.Schema, formatVersion
 			}
 		}
 		if ok && anew {
-			if have, known := cdcType(f.Type); !known || !holds(have, c.Type) {
+			if have, known := cdcType(f.Type); !known || !holds(have, c.Type) || c.Key > 0 && !f.Required { // identifiers are required
 				if partitioned(f.ID) {
 					return refuse("column %s changes from %s to %s, and the table is partitioned by it", c.Name, f.Type, c.Type)
 				}

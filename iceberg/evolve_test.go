@@ -3,6 +3,7 @@ package iceberg
 import (
 	"context"
 	"io"
+	"slices"
 	"testing"
 
 	iceberggo "github.com/apache/iceberg-go"
@@ -246,5 +247,30 @@ func TestNames(t *testing.T) {
 	}
 	if a, b := location("s3://b/w", []string{"n", "ä"}), location("s3://b/w", []string{"n", "ö"}); a == b {
 		t.Errorf("two tables in %s", a)
+	}
+}
+
+// TestNewKeyIsRequired: an optional column that becomes the key of a table that is emptied becomes another column, since identifiers are
+// required, and optional columns never become so.
+func TestNewKeyIsRequired(t *testing.T) {
+	s := testSchema()
+	cur := newSchema(s)
+	now := *s
+	now.Columns = slices.Clone(s.Columns)
+	for i := range now.Columns {
+		now.Columns[i].Key, now.Columns[i].Nullable = 0, i != 1
+	}
+	now.Columns[1].Key, now.Key = 1, []int{1}
+	optional := cur.Fields()[1]
+	if optional.Required {
+		t.Fatal("the column is required already")
+	}
+	e, err := evolve(cur, len(s.Columns), nil, &now, 2, nil, rowsGone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := e.schema.Fields()[1]
+	if !f.Required || f.ID == optional.ID || !slices.Equal(e.schema.IdentifierFieldIDs, []int{f.ID}) {
+		t.Errorf("%+v, identifiers %v", f, e.schema.IdentifierFieldIDs)
 	}
 }
