@@ -178,9 +178,6 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%+v: %v", bad, err)
 		}
 	}
-	if _, err := NewSchema(r.src, TableOptions{}); err == nil || err.Code != cdc.CodeUnsupported {
-		t.Errorf("geometry: %v", err)
-	}
 }
 
 // TestRefused: rows that do not contain what is needed stop their table, and only that.

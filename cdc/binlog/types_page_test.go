@@ -71,7 +71,7 @@ func TestTypesPage(t *testing.T) {
 		}
 	}
 	for name, f := range families {
-		if !seen[f] {
+		if mariaDB := f == famUUID || f == famINET4 || f == famINET6; !seen[f] && !mariaDB { // those are not MySQL's
 			t.Errorf("the page does not have %s", name)
 		}
 	}

@@ -53,11 +53,13 @@ func (s *Source) discover(ctx context.Context, cn *conn) ([]cdc.Discovered, erro
 			}
 			// A statement shows in definitions before it is published.
 			end, err := filePosition(cn)
-			if err != nil {
+			if e := cdc.AsError(err); err != nil && (e == nil || e.Code != codeAccess) {
 				return nil, err
 			}
 			for i := range after {
-				after[i].AsOf = end.encode()
+				if err == nil { // else `check` says which privilege is missing
+					after[i].AsOf = end.encode()
+				}
 			}
 			return s.describe(after, pos.encode()), nil
 		}
