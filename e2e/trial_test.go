@@ -44,7 +44,7 @@ func newTrial(t *testing.T, m *testenv.MySQLServer, db string, set settings) *tr
 		"CREATE TABLE a (id BIGINT PRIMARY KEY, v VARCHAR(50), n INT)", "INSERT INTO a VALUES "+values,
 		"CREATE TABLE b (id INT, k VARCHAR(10), n INT, PRIMARY KEY (id, k))", "INSERT INTO b VALUES "+values,
 		"CREATE USER '"+tr.user+"'@'%' IDENTIFIED BY '"+tr.password+"'",
-		"GRANT SELECT, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '"+tr.user+"'@'%'")
+		"GRANT SELECT, TRIGGER, SHOW VIEW, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '"+tr.user+"'@'%'")
 	if err != nil {
 		t.Fatal(err)
 	}

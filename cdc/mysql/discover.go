@@ -53,11 +53,11 @@ func (s *Source) discover(ctx context.Context, cn *conn) ([]cdc.Discovered, erro
 			}
 			// A statement shows in definitions before it is published.
 			end, err := filePosition(cn)
-			if e := cdc.AsError(err); err != nil && (e == nil || e.Code != codeAccess) {
+			if cdc.ClassOf(err) == cdc.Retryable && err != nil {
 				return nil, err
 			}
 			for i := range after {
-				if err == nil { // else `check` says which privilege is missing
+				if err == nil { // else `check` says which privilege or setting is missing
 					after[i].AsOf = end.encode()
 				}
 			}
