@@ -29,13 +29,15 @@ func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.
 		}
 		empty, begun := g.begun[d.Table]
 		switch {
-		case reload || !known || d.Err != nil:
-		case begun:
+		case reload || d.Err != nil:
+		case known && begun:
 			reload = true
 		case g.reloadable(d.Table, code, start):
-			reload, empty = true, mendOf(code) == cdc.MendReplace
 			g.reloading(d.Table, start)
 			g.o.Logger.Warn("the table is loaded anew", "table", d.Table, "because", code)
+			if reload, empty = known, mendOf(code) == cdc.MendReplace; !known {
+				delete(g.pauses, d.Table) // nothing of it was ever committed: it joins again
+			}
 		}
 		if reload {
 			delete(g.pauses, d.Table)

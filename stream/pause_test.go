@@ -153,6 +153,21 @@ func TestAllPaused(t *testing.T) {
 	}
 }
 
+// byRequest has tables loaded anew only if somebody asks for it.
+func byRequest(o *Options) { o.Reload = func(cdc.TableID) bool { return false } }
+
+// TestGoneTableLoadsItself when it is there again, unless it is to be asked for.
+func TestGoneTableLoadsItself(t *testing.T) {
+	w, p := live(t)
+	p.stop()
+	w.ddl(tableA, ddlDrop)
+	p = w.start(nil)
+	p.awaitState(tableA, "paused")
+	w.ddl(tableA, ddlCreate)
+	w.txs(20)
+	p.awaitEqual()
+}
+
 // TestTableGoesAndReturns: a table that is dropped pauses; when it is there again it takes a reload.
 func TestTableGoesAndReturns(t *testing.T) {
 	for _, running := range []bool{true, false} {
@@ -163,7 +178,7 @@ func TestTableGoesAndReturns(t *testing.T) {
 		w.ddl(tableA, ddlDrop)
 		w.tx(tableB)
 		if !running {
-			p = w.start(nil)
+			p = w.start(nil, byRequest)
 		}
 		p.awaitState(tableA, "paused")
 		p.awaitEqual(tableB)
@@ -190,6 +205,26 @@ func TestNewTableJoins(t *testing.T) {
 	p.awaitEqual()
 	if g, r := p.counts(); g != 2 || r != 0 {
 		t.Errorf("%d generations, %d restarts", g, r)
+	}
+}
+
+// TestNewTablePausesAndJoins: the first load of a table ends in a pause that a reload mends, before anything of it was committed. It
+// begins again, and that is all: the others are not made to start over and over.
+func TestNewTablePausesAndJoins(t *testing.T) {
+	w, p := live(t)
+	var once atomic.Bool
+	p.setHook(func(what string) error {
+		if what == "read" && once.CompareAndSwap(false, true) {
+			return cdc.Errorf(codeFakeSilent, tableC, "dropped and created again")
+		}
+		return nil
+	})
+	w.db.exec(change{table: tableC, ddl: ddlCreate})
+	w.tables, w.keys[tableC] = append(w.tables, tableC), map[int64]bool{}
+	w.txs(40)
+	p.awaitEqual()
+	if g, _ := p.counts(); !once.Load() || g > 4 {
+		t.Errorf("%d generations, paused: %t", g, once.Load())
 	}
 }
 
