@@ -54,6 +54,11 @@ func evolve(cur *iceberggo.Schema, lastID int, was, s *cdc.Schema, formatVersion
 	refuse := func(format string, args ...any) (evolution, error) {
 		return evolution{}, &cdc.Error{Code: CodeSchemaChange, Table: s.Table, Msg: fmt.Sprintf(format, args...)}
 	}
+	// No reload mends this: the partition fields of a table are not ours to change.
+	refusePartitioned := func(format string, args ...any) (evolution, error) {
+		return evolution{}, &cdc.Error{Code: CodeSchemaChange, Table: s.Table, Msg: fmt.Sprintf(format+", and the table is partitioned by it", args...),
+			Fix: "drop the Iceberg table, correct the partition fields of its rule, and reload it with: cdc2lake reload TABLE"}
+	}
 	fields := make([]iceberggo.NestedField, 0, len(s.Columns))
 	out := evolution{lastID: lastID}
 	for _, c := range s.Columns {
@@ -71,7 +76,7 @@ func evolve(cur *iceberggo.Schema, lastID int, was, s *cdc.Schema, formatVersion
 		if ok && anew {
 			if have, known := cdcType(f.Type); !known || !holds(have, c.Type) || c.Key > 0 && !f.Required { // identifiers are required
 				if partitioned(f.ID) {
-					return refuse("column %s changes from %s to %s, and the table is partitioned by it", c.Name, f.Type, c.Type)
+					return refusePartitioned("column %s changes from %s to %s", c.Name, f.Type, c.Type)
 				}
 				ok = false
 			}
@@ -98,7 +103,7 @@ func evolve(cur *iceberggo.Schema, lastID int, was, s *cdc.Schema, formatVersion
 		case holds(have, c.Type):
 		case holds(c.Type, have): // a promotion that Iceberg has: int to long, float to double, a wider decimal
 			if partitioned(f.ID) {
-				return refuse("column %s changes from %s to %s, and the table is partitioned by it", c.Name, have, c.Type)
+				return refusePartitioned("column %s changes from %s to %s", c.Name, have, c.Type)
 			}
 			f.Type = icebergType(c.Type, &out.lastID)
 		default:
@@ -111,7 +116,7 @@ func evolve(cur *iceberggo.Schema, lastID int, was, s *cdc.Schema, formatVersion
 	}
 	for _, f := range cur.Fields() {
 		if !slices.ContainsFunc(fields, func(o iceberggo.NestedField) bool { return o.ID == f.ID }) && partitioned(f.ID) {
-			return refuse("column %s is dropped, and the table is partitioned by it", f.Name)
+			return refusePartitioned("column %s is dropped", f.Name)
 		}
 	}
 	ids := make([]int, len(s.Key))
