@@ -18,9 +18,10 @@ func (a *app) reloadCommand() *cobra.Command {
 	var noWait bool
 	cmd := &cobra.Command{
 		Use:   "reload DATABASE.TABLE",
-		Short: "Load a table anew into an emptied one; this ends a pause",
+		Short: "Load a table anew; this ends a pause",
 		Long: "Asks the service to load a table anew. A running service does it within seconds, one that is not running at its next start.\n" +
-			"Readers see the old rows until the first part of the new ones is committed. The command waits until the load is complete.",
+			"Readers see the old rows until the new ones have taken their place; if the key changed the table is emptied first. The command waits\n" +
+			"until the load is complete.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError{fmt.Errorf("the name of one table is expected, as DATABASE.TABLE"), cmd.CommandPath()}

@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -25,7 +24,10 @@ type Repair struct {
 // RepairKeys is how many keys a Repair may have.
 const RepairKeys = cdc.MaxBatchRows
 
-const repairPrefix = requestsPrefix + "repair/"
+const (
+	repairVerb   Verb = "repair"
+	repairPrefix      = requestsPrefix + string(repairVerb) + "/"
+)
 
 // KeyColumns describes the key of a definition for Repair.Columns.
 func KeyColumns(s *cdc.Schema) []string {
@@ -43,8 +45,7 @@ func (s *Store) RequestRepair(ctx context.Context, r Repair) error {
 	if err != nil {
 		return err
 	}
-	t, _ := r.Table.MarshalText() //nolint:errcheck // never fails
-	if err := s.objs.Put(ctx, repairPrefix+strings.ReplaceAll(string(t), "/", "%2F")+"/"+newNonce()+".json", b); err != nil {
+	if err := s.objs.Put(ctx, newRequestKey(repairVerb, r.Table), b); err != nil {
 		return storeErr(err)
 	}
 	return nil
@@ -79,9 +80,8 @@ func (s *Store) Repairs(ctx context.Context, known func(key string) bool) ([]Rep
 
 // PendingRepairs counts the requests for a table that have not been answered.
 func (s *Store) PendingRepairs(ctx context.Context, t cdc.TableID) (int, error) {
-	text, _ := t.MarshalText() //nolint:errcheck // never fails
 	n := 0
-	for _, err := range s.objs.List(ctx, repairPrefix+strings.ReplaceAll(string(text), "/", "%2F")+"/", "") {
+	for _, err := range s.objs.List(ctx, requestsFor(repairVerb, t), "") {
 		if err != nil {
 			return 0, storeErr(err)
 		}

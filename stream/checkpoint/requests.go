@@ -35,14 +35,17 @@ type Request struct {
 	Key    string      `json:"-"`      // tells requests apart
 }
 
-const (
-	requestsPrefix = "requests/"
-)
+const requestsPrefix = "requests/"
+
+// requestsFor is where the requests for a table are; verb is a Verb or that of repairs.
+func requestsFor(verb Verb, t cdc.TableID) string {
+	b, _ := t.MarshalText() //nolint:errcheck // never fails
+	return requestsPrefix + string(verb) + "/" + strings.ReplaceAll(string(b), "/", "%2F") + "/"
+}
 
 // newRequestKey names a request.
-func newRequestKey(v Verb, t cdc.TableID) string {
-	b, _ := t.MarshalText() //nolint:errcheck // never fails
-	return requestsPrefix + string(v) + "/" + strings.ReplaceAll(string(b), "/", "%2F") + "/" + newNonce() + ".json"
+func newRequestKey(verb Verb, t cdc.TableID) string {
+	return requestsFor(verb, t) + newNonce() + ".json"
 }
 
 // Ask asks something of the pipeline for a table.
