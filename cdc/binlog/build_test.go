@@ -98,7 +98,7 @@ func (l *logBuilder) rows(typ EventType, id uint64, columns int, images ...[]byt
 		bitmap[i] = 0xff // with the unused bits, as MySQL does
 	}
 	b = append(b, bitmap...)
-	if typ == UpdateRowsV2 {
+	if typ == UpdateRowsV2 || typ == PartialUpdateRowsEvent {
 		b = append(b, bitmap...)
 	}
 	for _, i := range images {

@@ -43,6 +43,7 @@ type Decoder struct {
 	key       []byte
 	payload   payloadReader
 	inflater  inflater
+	images    []byte // of UPDATEs that were logged as partial ones
 }
 
 // NewDecoder returns a decoder. seed is the pipeline's (cdc.Seed).

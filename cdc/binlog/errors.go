@@ -16,8 +16,8 @@ var (
 		"reload the table; set binlog_row_metadata=FULL so that events describe themselves")
 	CodeRowImage = cdc.NewCode("ROW_IMAGE", cdc.TablePaused, "a row event does not contain all columns",
 		"set binlog_row_image=FULL on the server and in all sessions, then reload the table")
-	CodePartialJSON = cdc.NewCode("PARTIAL_JSON", cdc.TablePaused, "a JSON column was logged as a partial update",
-		"set binlog_row_value_options='' on the server and in all sessions, then reload the table")
+	CodePartialJSON = cdc.NewCode("PARTIAL_JSON", cdc.TablePaused, "a partial update of a JSON column does not fit the document that it changes",
+		"reload the table; if it comes again, set binlog_row_value_options='' on the server and in all sessions before that")
 	CodeZeroDate = cdc.NewCode("ZERO_DATE", cdc.TablePaused, "a date that is no calendar date stands in a column that cannot be null",
 		"correct the rows, or set zero_dates: null for the table, then reload it")
 	CodeValue = cdc.NewCode("INVALID_VALUE", cdc.TablePaused, "a value cannot be represented exactly",
@@ -44,6 +44,8 @@ func valueError(t cdc.TableID, column string, cause error) *cdc.Error {
 		code = CodeZeroDate
 	case errors.Is(cause, errText):
 		code = CodeText
+	case errors.Is(cause, errPartial), errors.Is(cause, errPartialOptions):
+		code = CodePartialJSON
 	}
 	return cdc.Errorf(code, t, "column %s: %w", column, cause)
 }

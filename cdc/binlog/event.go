@@ -40,7 +40,7 @@ const (
 	TransactionContextEvent EventType = 36
 	ViewChangeEvent         EventType = 37
 	XAPrepareEvent          EventType = 38
-	PartialUpdateRowsEvent  EventType = 39 // rows, refused
+	PartialUpdateRowsEvent  EventType = 39 // rows
 	TransactionPayloadEvent EventType = 40 // its events are delivered one by one
 	HeartbeatV2Event        EventType = 41
 	GTIDTaggedEvent         EventType = 42

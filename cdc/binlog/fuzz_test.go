@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 	"unicode/utf8"
@@ -166,6 +167,38 @@ func FuzzJSON(f *testing.F) {
 		out, err := appendJSON(nil, raw)
 		if err == nil && len(out) > 64*len(raw)+1024 {
 			t.Errorf("%d bytes of text from %d", len(out), len(raw))
+		}
+	})
+}
+
+// FuzzPartial feeds hostile partial updates of JSON columns: alone, and as images of an event.
+func FuzzPartial(f *testing.F) {
+	doc := []byte{jsonSmallObject, 2, 0, 34, 0, 18, 0, 1, 0, 19, 0, 1, 0, jsonSmallArray, 20, 0, jsonInt16, 7, 0, 'a', 'b', 2, 0, 10, 0, jsonInt16, 1, 0, jsonLiteral, 1, 0, 0, 0, 0, 0}
+	for _, diffs := range [][]byte{
+		partialDiff(jsonReplace, "$.a[1]", []byte{jsonInt16, 9, 0}), partialDiff(jsonInsert, `$."\u00e9\""`, []byte{jsonString, 1, 'x'}),
+		partialDiff(jsonRemove, "$.a[last-1]", nil), append(partialDiff(jsonInsert, "$.a[7]", doc), partialDiff(jsonInsert, "$.a[2].a[last-9]", doc)...)} {
+		f.Add(doc, diffs, partialImages(doc, diffs, 2, 1))
+	}
+	s := partialTable(f)
+	f.Fuzz(func(t *testing.T, doc, diffs, images []byte) {
+		if len(doc)+len(diffs)+len(images) > 1<<16 {
+			return
+		}
+		// In memory of exact size, so that reading beyond is caught.
+		exact := func(b []byte) []byte { return append(make([]byte, 0, len(b)), b...) }
+		raw, err := patchJSON(nil, exact(doc), exact(diffs))
+		if len(raw) > 4*(len(doc)+len(diffs))+16*bytes.Count(diffs, []byte{'$'})+1024 {
+			t.Errorf("%d bytes of JSON from %d and %d", len(raw), len(doc), len(diffs))
+		}
+		if err == nil {
+			_, _ = appendJSON(nil, raw)
+		}
+		for _, images := range [][]byte{images, partialImages(doc, diffs, 1, 1)} {
+			h := decodePartial(t, s, exact(images))
+			for _, b := range h.batches {
+				checkBatch(t, b)
+				b.Release()
+			}
 		}
 	})
 }

@@ -145,60 +145,85 @@ func (p *jsonPrinter) container(typ byte, b []byte, depth int) bool {
 	if depth > jsonMaxDepth {
 		return false
 	}
-	w := 2 // bytes of offsets and counts
-	if typ == jsonLargeObject || typ == jsonLargeArray {
-		w = 4
-	}
-	if len(b) < 2*w {
-		return false
-	}
-	count, size := littleEndian(b[:w]), littleEndian(b[w:2*w])
-	if size > uint64(len(b)) {
-		return false
-	}
-	b = b[:size]
-	object := typ == jsonSmallObject || typ == jsonLargeObject
-	keys := uint64(2 * w)
-	values := keys
-	if object {
-		values += count * uint64(w+2)
-	}
-	if count > size || values+count*uint64(w+1) > size {
+	c, ok := openJSON(typ, b)
+	if !ok {
 		return false
 	}
 	open, shut := byte('['), byte(']')
-	if object {
+	if c.object {
 		open, shut = '{', '}'
 	}
 	p.dst = append(p.dst, open)
-	for i := range count {
+	for i := range c.count {
 		if i > 0 {
 			p.dst = append(p.dst, ", "...)
 		}
-		if object {
-			entry := b[keys+i*uint64(w+2):]
-			at, n := littleEndian(entry[:w]), uint64(binary.LittleEndian.Uint16(entry[w:]))
-			if at+n > size {
+		if c.object {
+			at, n, ok := c.key(i)
+			if !ok {
 				return false
 			}
-			p.string(b[at : at+n])
+			p.string(c.b[at : at+n])
 			p.dst = append(p.dst, ": "...)
 		}
-		entry := b[values+i*uint64(w+1):]
-		t, inline := entry[0], entry[1:1+w]
-		if t == jsonLiteral || t == jsonInt16 || t == jsonUint16 || w == 4 && (t == jsonInt32 || t == jsonUint32) {
-			if !p.value(t, inline, depth+1) {
-				return false
-			}
-			continue
-		}
-		at := littleEndian(inline)
-		if at >= size || !p.value(t, b[at:], depth+1) {
+		if typ, at, ok := c.value(i); !ok || !p.value(typ, c.b[at:], depth+1) {
 			return false
 		}
 	}
 	p.dst = append(p.dst, shut)
 	return true
+}
+
+// jsonContainer is an object or an array.
+type jsonContainer struct {
+	b      []byte
+	count  uint64
+	w      uint64 // bytes of offsets and counts
+	values uint64 // where the value entries start
+	object bool
+}
+
+// openJSON reads the head of a container.
+func openJSON(typ byte, b []byte) (c jsonContainer, ok bool) {
+	c.w = 2
+	if typ == jsonLargeObject || typ == jsonLargeArray {
+		c.w = 4
+	}
+	if uint64(len(b)) < 2*c.w {
+		return c, false
+	}
+	size := littleEndian(b[c.w : 2*c.w])
+	if size > uint64(len(b)) {
+		return c, false
+	}
+	c.b, c.count, c.values = b[:size:size], littleEndian(b[:c.w]), 2*c.w
+	if c.object = typ == jsonSmallObject || typ == jsonLargeObject; c.object {
+		c.values += c.count * (c.w + 2)
+	}
+	return c, c.count <= size && c.values+c.count*(c.w+1) <= size
+}
+
+// key returns where the key of member i stands.
+func (c *jsonContainer) key(i uint64) (at, n uint64, ok bool) {
+	entry := c.b[2*c.w+i*(c.w+2):]
+	at, n = littleEndian(entry[:c.w]), uint64(binary.LittleEndian.Uint16(entry[c.w:]))
+	return at, n, at+n <= uint64(len(c.b))
+}
+
+// value returns the type of value i, and where it stands.
+func (c *jsonContainer) value(i uint64) (typ byte, at uint64, ok bool) {
+	at = c.values + i*(c.w+1)
+	typ = c.b[at]
+	if at++; jsonInlined(typ, c.w) {
+		return typ, at, true
+	}
+	at = littleEndian(c.b[at : at+c.w])
+	return typ, at, at < uint64(len(c.b))
+}
+
+// jsonInlined reports whether values of the type stand in their entry, where offsets take w bytes.
+func jsonInlined(typ byte, w uint64) bool {
+	return typ == jsonLiteral || typ == jsonInt16 || typ == jsonUint16 || w == 4 && (typ == jsonInt32 || typ == jsonUint32)
 }
 
 // jsonLength reads a length of 7 bits a byte, least significant first; 0 bytes if it is malformed.

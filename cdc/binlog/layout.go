@@ -20,12 +20,13 @@ type layout struct {
 	ops    []op
 	keys   []*op // of the key columns
 	steps  []step
-	nullAt int    // where the bitmap starts
-	head   int    // where the values start
-	must   []byte // bits of the columns that are never NULL
-	must8  uint64 // the same, little endian, if there are at most 64
-	tail   int    // bytes behind the last step
-	last   int    // bytes that the row which was taken last had in its event
+	nullAt int     // where the bitmap starts
+	head   int     // where the values start
+	must   []byte  // bits of the columns that are never NULL
+	must8  uint64  // the same, little endian, if there are at most 64
+	tail   int     // bytes behind the last step
+	last   int     // bytes that the row which was taken last had in its event
+	json   []int32 // the JSON columns, also those that are left out
 }
 
 // step is a run of columns of fixed size that are never NULL, and the column behind them, which is of another kind.

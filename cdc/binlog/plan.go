@@ -135,7 +135,13 @@ func compilePlan(t *Table, m *tableMap) (*layout, *cdc.Error) {
 			return fail("column %s is %s: %v", c.src.Name, c.src.ColumnType, err)
 		}
 	}
-	return newLayout(ops, 0, (len(ops)+7)/8), nil
+	l := newLayout(ops, 0, (len(ops)+7)/8)
+	for i := range m.columns {
+		if m.columns[i].typ == typeJSON {
+			l.json = append(l.json, int32(i))
+		}
+	}
+	return l, nil
 }
 
 // measure sets how many bytes a value takes, from the table map alone.

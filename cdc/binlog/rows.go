@@ -99,9 +99,6 @@ func (d *Decoder) rows(e *Event, b []byte, compressed bool) error {
 		return nil
 	}
 	fail := func(err *cdc.Error) error { return d.settle(t, &fault{err: err}) }
-	if e.Type == PartialUpdateRowsEvent {
-		return fail(cdc.Errorf(CodePartialJSON, t.schema.Table, "before position %d", e.End))
-	}
 	b = b[8:]
 	if e.Type >= WriteRowsV2 {
 		if len(b) < 2 {
@@ -121,7 +118,7 @@ func (d *Decoder) rows(e *Event, b []byte, compressed bool) error {
 		return fail(cdc.Errorf(CodeMismatch, t.schema.Table, "rows of %d columns before position %d, the table map has %d", count, e.End, len(p.layout.ops)))
 	}
 	b = b[n:]
-	update := e.Type == UpdateRowsV1 || e.Type == UpdateRowsV2
+	update := e.Type == UpdateRowsV1 || e.Type == UpdateRowsV2 || e.Type == PartialUpdateRowsEvent
 	bitmaps := 1
 	if update {
 		bitmaps = 2
@@ -155,7 +152,12 @@ func (d *Decoder) rows(e *Event, b []byte, compressed bool) error {
 		d.open = append(d.open, t)
 	}
 	t.writer.micros, t.writer.pos = d.micros, d.pos
-	err := p.images(e, b, update, insert)
+	var err error
+	if e.Type == PartialUpdateRowsEvent {
+		err = d.partials(e, p, b)
+	} else {
+		err = p.images(e, b, update, insert)
+	}
 	t.writer.run.base = nil
 	if err == nil {
 		return nil

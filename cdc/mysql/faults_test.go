@@ -278,7 +278,7 @@ func TestPasswordAndGrants(t *testing.T) {
 
 // TestServerSettings: what the server is set to is refused at the start, with the statement that corrects it.
 func TestServerSettings(t *testing.T) {
-	s := server(t, map[string]string{"binlog_row_image": "MINIMAL", "binlog_row_value_options": "PARTIAL_JSON", "binlog_format": "MIXED"})
+	s := server(t, map[string]string{"binlog_row_image": "MINIMAL", "binlog_format": "MIXED"})
 	ctx := timeout(t, time.Minute)
 	must(t, s.Exec(ctx, "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY)", "CREATE TABLE d.f (x FLOAT PRIMARY KEY)"))
 	src := newSource(t, config(s, "d"))
@@ -290,8 +290,7 @@ func TestServerSettings(t *testing.T) {
 			bad[f.Code] = f.Message + " / " + f.Fix
 		}
 	}
-	for code, part := range map[string]string{"MYSQL_ROW_IMAGE": "binlog_row_image = FULL", "MYSQL_PARTIAL_JSON": "binlog_row_value_options = ''",
-		"MYSQL_BINLOG_FORMAT": "binlog_format = ROW", "KEY_TYPE": "d.f"} {
+	for code, part := range map[string]string{"MYSQL_ROW_IMAGE": "binlog_row_image = FULL", "MYSQL_BINLOG_FORMAT": "binlog_format = ROW", "KEY_TYPE": "d.f"} {
 		if !strings.Contains(bad[code], part) {
 			t.Errorf("%s: %q does not mention %q", code, bad[code], part)
 		}
@@ -309,7 +308,6 @@ func TestPauses(t *testing.T) {
 	}{
 		{"row image", []string{"SET SESSION binlog_row_image = MINIMAL", "UPDATE d.t SET v = 'x' WHERE id = 1"}, "ROW_IMAGE"},
 		{"statement", []string{"SET SESSION binlog_format = STATEMENT", "UPDATE d.t SET v = 'x' WHERE id = 1"}, "MYSQL_STATEMENT_FORMAT"},
-		{"partial json", []string{"SET SESSION binlog_row_value_options = PARTIAL_JSON", "UPDATE d.t SET j = JSON_SET(j, '$.a', 2) WHERE id = 1"}, "PARTIAL_JSON"},
 		{"modify", []string{"ALTER TABLE d.t MODIFY v VARBINARY(20)"}, "MYSQL_DDL"},
 		{"rename", []string{"RENAME TABLE d.t TO d.t2"}, "MYSQL_DDL"},
 		{"swap", []string{"CREATE TABLE d.n LIKE d.t", "RENAME TABLE d.t TO d.old, d.n TO d.t"}, "MYSQL_DDL"},

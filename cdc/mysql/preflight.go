@@ -113,7 +113,7 @@ func (c *checker) want(code, name, value, why string, fatal bool) {
 
 // checkServer looks at the server's variables.
 func (s *Source) checkServer(cn *conn) ([]Finding, error) {
-	rows, err := cn.query("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin','binlog_format','binlog_row_image','binlog_row_value_options'," +
+	rows, err := cn.query("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin','binlog_format','binlog_row_image'," +
 		"'binlog_row_metadata','gtid_mode','enforce_gtid_consistency','binlog_expire_logs_seconds','expire_logs_days','server_id','time_zone','system_time_zone'," +
 		"'lower_case_table_names','binlog_transaction_compression','binlog_rows_query_log_events','log_replica_updates','log_slave_updates','gtid_strict_mode')")
 	if err != nil {
@@ -127,7 +127,6 @@ func (s *Source) checkServer(cn *conn) ([]Finding, error) {
 	c.add("MYSQL_LOG_BIN", c.vars["log_bin"] == "ON", true, "log_bin is "+c.vars["log_bin"], "start the server with --log-bin")
 	c.want("MYSQL_BINLOG_FORMAT", "binlog_format", "ROW", "statements cannot be replicated exactly", true)
 	c.want("MYSQL_ROW_IMAGE", "binlog_row_image", "FULL", "rows in the log would lack columns", true)
-	c.want("MYSQL_PARTIAL_JSON", "binlog_row_value_options", "", "updates of JSON columns would be logged as differences", true)
 	c.want("MYSQL_ROW_METADATA", "binlog_row_metadata", "FULL", "the definition of tables is tracked from DDL statements, since the log does not carry it", false)
 	if cn.dialect.mariadb {
 		s.checkDomains(c)
