@@ -42,6 +42,19 @@ INSERT INTO u VALUES (2, 2);
 INSERT INTO m VALUES (3, 3);
 UPDATE m SET a = 10 WHERE id = 1;
 
+-- case: engine_merge_later
+-- about: a table becomes a part of a MERGE table
+-- expect: refused MYSQL_ENGINE MYSQL_MERGED
+CREATE TABLE t (id INT PRIMARY KEY, a INT) ENGINE = MyISAM;
+CREATE TABLE u (id INT PRIMARY KEY, a INT) ENGINE = MyISAM;
+INSERT INTO t VALUES (1, 1);
+INSERT INTO u VALUES (1, 1);
+-- then
+CREATE TABLE m (id INT NOT NULL, a INT, KEY (id)) ENGINE = MERGE UNION = (t) INSERT_METHOD = LAST;
+INSERT INTO m VALUES (3, 3);
+ALTER TABLE m UNION = (t, u);
+INSERT INTO m VALUES (4, 4);
+
 -- case: engine_change
 -- about: a table changes its engine
 CREATE TABLE t (id INT PRIMARY KEY, a INT) ENGINE = MyISAM;
