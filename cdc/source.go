@@ -45,6 +45,9 @@ type LogEmitter interface {
 	Truncate(ctx context.Context, t TableID) error
 	// Appeared says that Discover may find a table that it did not find before.
 	Appeared(t TableID)
+	// Statement says that the calls that follow are what a statement means for tables, until it is called with nil. With ActionNone it tells
+	// of a table for which there is no call. A statement may come again after a restart, also for tables that have it already.
+	Statement(s *Statement)
 	// Due delivers the number of a checkpoint whose barrier is wanted. At the next transaction boundary (at once, when
 	// the log is idle) the source hands on all open batches and calls Barrier.
 	Due() <-chan uint64

@@ -115,19 +115,9 @@ func (b *build) schemas() error {
 	if err != nil {
 		return err
 	}
-	id := 0
-	for _, s := range b.meta.Schemas() {
-		id = max(id, s.ID)
-	}
+	ids := newSchemaIDs(b.meta)
 	for _, s := range added {
-		// The catalog numbers schemas itself, with the next free id or that of an equal one.
-		s = iceberggo.NewSchemaWithIdentifiers(id+1, s.IdentifierFieldIDs, s.Fields()...)
-		for _, have := range b.meta.Schemas() {
-			if have.Equals(s) {
-				s = have
-			}
-		}
-		id = max(id, s.ID)
+		s = ids.next(s)
 		b.updates = append(b.updates, table.NewAddSchemaUpdate(s))
 		b.schema = s
 	}
@@ -135,6 +125,32 @@ func (b *build) schemas() error {
 		b.updates = append(b.updates, table.NewSetCurrentSchemaUpdate(-1))
 	}
 	return nil
+}
+
+// schemaIDs numbers definitions that are added to a table, as the catalog does: with the next free id, or that of an equal one.
+type schemaIDs struct {
+	have []*iceberggo.Schema
+	last int
+}
+
+func newSchemaIDs(m table.Metadata) *schemaIDs {
+	ids := &schemaIDs{have: m.Schemas()}
+	for _, s := range ids.have {
+		ids.last = max(ids.last, s.ID)
+	}
+	return ids
+}
+
+// next returns the schema with its id.
+func (n *schemaIDs) next(s *iceberggo.Schema) *iceberggo.Schema {
+	s = iceberggo.NewSchemaWithIdentifiers(n.last+1, s.IdentifierFieldIDs, s.Fields()...)
+	for _, have := range n.have {
+		if have.Equals(s) {
+			s = have
+		}
+	}
+	n.last = max(n.last, s.ID)
+	return s
 }
 
 // finish writes the manifest list and puts the updates together.

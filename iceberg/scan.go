@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
+	iceberggo "github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -130,6 +132,11 @@ func decodeSchema(m *cdc.Marker, where string) (*cdc.Schema, error) {
 }
 
 func (s *Sink) scan(ctx context.Context, id cdc.TableID, v *metaVersion, snap *table.Snapshot, src *cdc.Schema, f func(*Rows) error) error {
+	return s.scanSome(ctx, id, v, snap, src, func(iceberggo.DataFile) bool { return true }, f)
+}
+
+// scanSome is scan for the data files that are wanted.
+func (s *Sink) scanSome(ctx context.Context, id cdc.TableID, v *metaVersion, snap *table.Snapshot, src *cdc.Schema, wanted func(iceberggo.DataFile) bool, f func(*Rows) error) error {
 	sc := v.meta.CurrentSchema()
 	if snap != nil && snap.SchemaID != nil {
 		for _, x := range v.meta.Schemas() {
@@ -146,6 +153,7 @@ func (s *Sink) scan(ctx context.Context, id cdc.TableID, v *metaVersion, snap *t
 	if err != nil {
 		return err
 	}
+	maps.DeleteFunc(files.data, func(_ string, df iceberggo.DataFile) bool { return !wanted(df) })
 	dead, err := files.deleted(ctx, s.fs, nil, s.scanLimit())
 	if err != nil {
 		return err

@@ -34,6 +34,8 @@ type Options struct {
 	Slots  int
 	Groups int
 	Naming Naming
+	// History is the Iceberg name of the table of statements; nil: there is none.
+	History []string
 	// Tables returns a table's options; nil: defaults for all.
 	Tables func(cdc.TableID) TableOptions
 	// KeepSnapshots is how many snapshots of a table stay readable; default 30. Every commit writes the metadata file anew,
@@ -77,6 +79,8 @@ type Sink struct {
 	cat  catalogue
 	prod *producer
 	log  *slog.Logger
+	// history is nil if there is none.
+	history *history
 
 	mu     sync.Mutex // guards all below
 	tables map[cdc.TableID]*sinkTable
@@ -128,8 +132,12 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 	if o.wrapCatalog != nil {
 		cat = o.wrapCatalog(cat)
 	}
-	return &Sink{o: o, fs: fs, cat: cat, log: o.Log, tables: map[cdc.TableID]*sinkTable{}, owners: owners{}, states: make([]*state.Shard, o.Slots),
-		prod: &producer{fs: fs, pipeline: o.Pipeline, keep: o.KeepSnapshots, now: o.Now}}, nil
+	s := &Sink{o: o, fs: fs, cat: cat, log: o.Log, tables: map[cdc.TableID]*sinkTable{}, owners: owners{}, states: make([]*state.Shard, o.Slots),
+		prod: &producer{fs: fs, pipeline: o.Pipeline, keep: o.KeepSnapshots, now: o.Now}}
+	if n := len(o.History); n > 0 {
+		s.history = &history{ident: o.History, id: cdc.TableID{Database: identString(o.History[:n-1]), Name: o.History[n-1]}}
+	}
+	return s, nil
 }
 
 // Close gives everything back. No shard writer may be in use.

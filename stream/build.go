@@ -89,6 +89,7 @@ func (g *generation) build(p *pending) (map[cdc.TableID]cdc.Part, bool, error) {
 			}
 		}
 	}
+	g.resolve(&p.log, id)
 	parts := map[cdc.TableID]cdc.Part{}
 	paused := false
 	for _, t := range g.tables {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -36,12 +37,15 @@ func (m *commitDriver) commit(ctx context.Context, p *pending, stopping bool) er
 	}
 	moved := p.log.at.Position != m.lastPos
 	answers := g.answers(parts)
-	if len(parts) == 0 && !paused && len(answers) == 0 && (!moved || !stopping && time.Since(m.lastRecord) < idleRecord) {
+	// What the history did not take is offered to it again.
+	late := len(g.unkept) > 0 && time.Since(m.lastRecord) >= idleRecord
+	if len(parts) == 0 && !paused && len(answers) == 0 && len(p.log.history) == 0 && !late && (!moved || !stopping && time.Since(m.lastRecord) < idleRecord) {
 		m.post2(committed{k: p.k, stats: stats, tables: g.statuses()})
 		return nil
 	}
 	m.lastRecord, m.lastPos = time.Now(), p.log.at.Position
-	d := checkpoint.Decision{Tables: maps.Clone(g.entries()), Parts: parts, Positions: []cdc.Position{p.log.at.Position}, Acks: acksOf(g.chain, p)}
+	d := checkpoint.Decision{Tables: maps.Clone(g.entries()), Parts: parts, Positions: []cdc.Position{p.log.at.Position}, Acks: acksOf(g.chain, p),
+		Statements: append(slices.Clone(g.unkept), p.log.history...)}
 	tables := g.statuses() // now: the next checkpoint's build changes them
 	m.spawn(func() error {
 		t0 := time.Now()
@@ -80,6 +84,8 @@ func (m *commitDriver) decide(ctx context.Context, d checkpoint.Decision, answer
 		}
 	}
 	done := time.Now()
+	g.unkept = d.Statements
+	g.keepHistory(ctx)
 	// What follows is housekeeping: it is tried again with the next checkpoint.
 	m.answered = append(m.answered, answers...)
 	if err := m.removeAnswered(ctx); err != nil {

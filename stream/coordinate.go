@@ -88,6 +88,11 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 			if !c.stopping {
 				m.lookAround(ctx)
 			}
+		case why := <-o.Again:
+			if !c.stopping {
+				return againError{why}
+			}
+			continue
 		case v := <-g.events:
 			switch v := v.(type) {
 			case logBarrier:

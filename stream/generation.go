@@ -61,6 +61,10 @@ func (g *generation) run(ctx context.Context) error {
 // recover takes a generation and brings every table to where it goes on (steps 1 to 5).
 func (g *generation) recover(ctx context.Context) ([]cdc.TableStart, error) {
 	o := &g.o
+	select {
+	case <-o.Again: // this one begins with what is new
+	default:
+	}
 	discovered, err := o.Source.Discover(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("discover tables: %w", err)
@@ -84,6 +88,10 @@ func (g *generation) recover(ctx context.Context) ([]cdc.TableStart, error) {
 	if err := g.finish(ctx, started); err != nil {
 		return nil, err
 	}
+	if started.Last != nil {
+		g.unkept = started.Last.Statements
+	}
+	g.keepHistory(ctx)
 	if g.requests, err = o.Store.Requests(ctx); err != nil {
 		return nil, fmt.Errorf("look for requests: %w", err)
 	}

@@ -25,6 +25,8 @@ func (g *generation) idle(ctx, outer context.Context, m *commitDriver) error {
 			return context.Cause(ctx)
 		case <-outer.Done():
 			return errEnded
+		case why := <-g.o.Again:
+			return againError{why}
 		case v := <-g.events:
 			switch v := v.(type) {
 			case looked:

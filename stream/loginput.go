@@ -21,6 +21,7 @@ type logInput struct {
 	seq         atomic.Uint64 // Batch.Seq of the last batch handed on
 	used        atomic.Bool   // something was handed on
 	repair      atomic.Pointer[repair]
+	statement   *cdc.Statement // at hand; belongs to the source's goroutine
 
 	mu      sync.Mutex                  // guards all below
 	schemas map[cdc.TableID]*cdc.Schema // current definitions
@@ -30,6 +31,7 @@ type logInput struct {
 	emptied map[cdc.TableID]bool        // since the last barrier
 	loading map[cdc.TableID]bool
 	asked   map[cdc.TableID]*cdc.Error // pauses that begin with the next barrier
+	history []cdc.Statement            // since the last barrier
 }
 
 // logBarrier is what input 0 knows at barrier k.
@@ -39,6 +41,7 @@ type logBarrier struct {
 	schemas map[cdc.TableID]*cdc.Schema // definitions that changed since the barrier before
 	paused  map[cdc.TableID]*cdc.Error  // tables that are followed no further
 	emptied map[cdc.TableID]bool        // tables that were emptied since the barrier before
+	history []cdc.Statement             // since the barrier before
 }
 
 func newLogInput(r *router, starts []cdc.TableStart, post func(any), define func(*cdc.Schema) error, obs *Observer) *logInput {
@@ -92,6 +95,7 @@ func (l *logInput) Schema(ctx context.Context, c cdc.SchemaChange) error {
 		return err
 	}
 	l.mu.Lock()
+	l.notedLocked(c.Schema.Table, cdc.ActionMetadata, "", c.Schema)
 	l.schemas[c.Schema.Table] = c.Schema
 	if l.changed == nil {
 		l.changed = map[cdc.TableID]*cdc.Schema{}
@@ -111,6 +115,7 @@ func (l *logInput) Pause(ctx context.Context, t cdc.TableID, reason *cdc.Error) 
 	}
 	if l.paused[t] == nil {
 		l.paused[t] = reason
+		l.notedLocked(t, cdc.ActionPaused, reason.Code.Name, nil)
 	}
 	l.endRepair(t, errRepairInVain)
 	l.mu.Unlock()
@@ -138,6 +143,7 @@ func (l *logInput) Truncate(ctx context.Context, t cdc.TableID) error {
 			l.emptied = map[cdc.TableID]bool{}
 		}
 		l.emptied[t] = true
+		l.notedLocked(t, cdc.ActionTruncate, "", l.schemas[t])
 	}
 	l.endRepair(t, errSchemaMoved)
 	l.mu.Unlock()
@@ -149,7 +155,32 @@ func (l *logInput) Truncate(ctx context.Context, t cdc.TableID) error {
 }
 
 // Appeared implements cdc.LogEmitter.
-func (l *logInput) Appeared(t cdc.TableID) { l.post(appeared{t}) }
+func (l *logInput) Appeared(t cdc.TableID) {
+	l.mu.Lock()
+	l.notedLocked(t, cdc.ActionJoined, "", nil)
+	l.mu.Unlock()
+	l.post(appeared{t})
+}
+
+// Statement implements cdc.LogEmitter.
+func (l *logInput) Statement(s *cdc.Statement) {
+	l.statement = s
+	if s != nil && s.Action == cdc.ActionNone {
+		l.mu.Lock()
+		l.notedLocked(s.Table, cdc.ActionNone, "", nil)
+		l.mu.Unlock()
+	}
+}
+
+// notedLocked takes note of what the statement at hand does to a table. Pauses that have another reason are none.
+func (l *logInput) notedLocked(t cdc.TableID, a cdc.Action, code string, to *cdc.Schema) {
+	if l.statement == nil {
+		return
+	}
+	s := *l.statement
+	s.Table, s.Action, s.Code, s.From, s.To = t, a, code, l.schemas[t], to
+	l.history = append(l.history, s)
+}
 
 // appeared says that a table may join.
 type appeared struct{ table cdc.TableID }
@@ -170,8 +201,8 @@ func (l *logInput) Barrier(ctx context.Context, k uint64, at cdc.Boundary) error
 		}
 	}
 	l.mu.Lock()
-	b := logBarrier{k: k, at: at, schemas: l.changed, paused: l.paused, emptied: l.emptied}
-	l.changed, l.paused, l.emptied = nil, nil, nil
+	b := logBarrier{k: k, at: at, schemas: l.changed, paused: l.paused, emptied: l.emptied, history: l.history}
+	l.changed, l.paused, l.emptied, l.history = nil, nil, nil, nil
 	live := l.live
 	l.live = nil
 	l.mu.Unlock()

@@ -14,6 +14,9 @@ type Options struct {
 	Sink   Sink
 	Store  *checkpoint.Store
 
+	// History keeps the statements that were acted on; nil: nobody does.
+	History History
+
 	// Groups are the slots' key groups: the parallelism is their number. The sink was opened with the same.
 	Groups []cdc.GroupRange
 	// Interval between checkpoints; 10 s.
@@ -35,6 +38,9 @@ type Options struct {
 	// Reload says whether a table that paused for a reason that a reload mends is loaded anew at once; nil: all are. Otherwise
 	// somebody has to ask for it.
 	Reload func(cdc.TableID) bool
+
+	// Again ends the generation for a reason, so that another one begins with the tables that the source selects then; nil: never.
+	Again <-chan string
 
 	Observer *Observer
 	Logger   *slog.Logger

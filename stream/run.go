@@ -81,6 +81,8 @@ type runner struct {
 	// begun are those of which no part is committed yet: a generation that ends before has them begin again. The value is
 	// TableRequest.Empty.
 	begun map[cdc.TableID]bool
+	// unkept are decided statements that the history may not have yet; the newest record has them too.
+	unkept []cdc.Statement
 }
 
 // errAgain ends a generation because the next one has something new to do at its start.

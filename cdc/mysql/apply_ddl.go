@@ -11,6 +11,9 @@ import (
 func (f *follower) statement(e *binlog.Event, sql string) error {
 	db := string(e.Query.Database)
 	sql, charset := statementText(&e.Query, sql)
+	at := f.describe(db, sql, e.Query.SQLMode)
+	f.out.Statement(at)
+	defer f.out.Statement(nil)
 	if isChange(sql) {
 		return f.change(db, sql, e.Query.SQLMode, charset)
 	}
@@ -19,9 +22,20 @@ func (f *follower) statement(e *binlog.Event, sql string) error {
 	}
 	f.ddl.cascadesLogged = f.cascades.holds(e)
 	for _, x := range f.ddl.read(db, sql, e.Query.SQLMode, charset) {
+		if x.unfollowed {
+			if f.s.patterns.Load().match(x.table) {
+				none := *at
+				none.Table, none.Action = x.table, cdc.ActionNone
+				f.out.Statement(&none)
+				f.out.Statement(at)
+			}
+			continue
+		}
 		if x.created {
-			if x.table.Name != "" && f.s.patterns.match(x.table) {
-				f.log.Info("a table came into being that the configuration selects", "table", x.table.String())
+			if x.table.Name != "" && f.s.patterns.Load().match(x.table) {
+				if f.tables[x.table] == nil {
+					f.log.Info("a table came into being that the configuration selects", "table", x.table.String())
+				}
 				f.out.Appeared(x.table)
 			}
 			continue

@@ -47,6 +47,9 @@ func (*countSink) Truncate(context.Context, cdc.TableID) error      { return nil
 
 func (*countSink) Appeared(cdc.TableID) {}
 
+// Statement implements cdc.LogEmitter.
+func (*countSink) Statement(*cdc.Statement) {}
+
 func (c *countSink) Pause(_ context.Context, _ cdc.TableID, e *cdc.Error) error { return e }
 func (c *countSink) Barrier(context.Context, uint64, cdc.Boundary) error        { return nil }
 func (c *countSink) Progress(cdc.Boundary)                                      {}

@@ -22,6 +22,8 @@ type ddlEffect struct {
 	emptied  bool
 	// created is a new table (with def and pause nil); it joins at the next start.
 	created bool
+	// unfollowed: it is not followed now, so that nothing has to be done.
+	unfollowed bool
 }
 
 // ddlReader finds out what statements of the log mean for the followed tables. It knows nothing of sockets.
@@ -133,7 +135,7 @@ func firstWords(sql string) string {
 // read returns the effects of a statement on followed tables. sqlMode is that of the session, charset that of its literals. inTxn says that the
 // statement stands inside a transaction with row events: then it is a change logged as a statement.
 func (d *ddlReader) read(db, sql string, sqlMode uint64, charset string) []ddlEffect {
-	if (isAdministrative(sql) || !d.concerns(db, sql)) && !makesTables(sql) {
+	if (isAdministrative(sql) || !d.concerns(db, sql)) && !definesTables(sql) {
 		return nil
 	}
 	if verb(sql) == "REPAIR" {
@@ -175,10 +177,15 @@ func (d *ddlReader) parse(sql string, sqlMode uint64, charset string) (stmt ast.
 	return stmts[0], ""
 }
 
-// makesTables reports whether a statement that concerns no followed table may bring one that is to be followed into being.
-func makesTables(sql string) bool {
+// definesTables reports whether a statement that concerns no followed table may concern one that is selected, or will be.
+func definesTables(sql string) bool {
 	w := firstWords(sql)
-	return strings.HasPrefix(w, "CREATE TABLE ") || strings.HasPrefix(w, "RENAME TABLE ") || strings.HasPrefix(w, "ALTER TABLE ") && strings.Contains(strings.ToUpper(sql), "RENAME")
+	for _, p := range [...]string{"CREATE TABLE ", "RENAME TABLE ", "ALTER TABLE ", "DROP TABLE ", "TRUNCATE "} {
+		if strings.HasPrefix(w, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // pauseMentioned pauses every followed table that the text may concern.
@@ -214,6 +221,7 @@ func (r *ddlStatement) id(n *ast.TableName) cdc.TableID {
 
 func (r *ddlStatement) pause(t cdc.TableID, what string) {
 	if r.d.lookup(t) == nil {
+		r.unfollowed(t)
 		return
 	}
 	for _, e := range r.out {
@@ -222,6 +230,11 @@ func (r *ddlStatement) pause(t cdc.TableID, what string) {
 		}
 	}
 	r.out = append(r.out, ddlEffect{table: t, pause: cdc.Errorf(codeDDL, t, "%s: %q", what, abbreviate(r.sql))})
+}
+
+// unfollowed: the statement changes a table that is not followed.
+func (r *ddlStatement) unfollowed(t cdc.TableID) {
+	r.out = append(r.out, ddlEffect{unfollowed: true, table: t})
 }
 
 // renamedTo: another table got this name.
@@ -236,9 +249,11 @@ func (r *ddlStatement) renamedTo(n *ast.TableName) {
 
 // replaced pauses a followed table whose rows are of no use any more.
 func (r *ddlStatement) replaced(t cdc.TableID, what string) {
-	if r.d.lookup(t) != nil {
-		r.out = append(r.out, ddlEffect{table: t, pause: cdc.Errorf(codeEmptied, t, "%s: %q", what, abbreviate(r.sql))})
+	if r.d.lookup(t) == nil {
+		r.unfollowed(t)
+		return
 	}
+	r.out = append(r.out, ddlEffect{table: t, pause: cdc.Errorf(codeEmptied, t, "%s: %q", what, abbreviate(r.sql))})
 }
 
 func (r *ddlStatement) statement(s ast.StmtNode) {
@@ -248,6 +263,8 @@ func (r *ddlStatement) statement(s ast.StmtNode) {
 	case *ast.TruncateTableStmt:
 		if t := r.id(s.Table); r.d.lookup(t) != nil {
 			r.out = append(r.out, ddlEffect{table: t, emptied: true})
+		} else {
+			r.unfollowed(t)
 		}
 	case *ast.DropTableStmt:
 		if !s.IsView && s.TemporaryKeyword == ast.TemporaryNone {

@@ -24,6 +24,9 @@ func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
 	}
 	old := r.d.lookup(t)
 	if old == nil {
+		if slices.ContainsFunc(s.Specs, changesTable) {
+			r.unfollowed(t)
+		}
 		return
 	}
 	a := &alteration{r: r, table: t, def: cloneTable(old), initials: map[string]initial{}, renamed: map[string]string{}}
@@ -49,6 +52,16 @@ func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
 	if a.changed {
 		r.out = append(r.out, ddlEffect{table: t, def: a.def, initials: a.initials, renamed: a.renamed})
 	}
+}
+
+// changesTable reports whether a part changes more than how MySQL stores a table, whatever its definition is.
+func changesTable(s *ast.AlterTableSpec) bool {
+	switch s.Tp {
+	case ast.AlterTableAddColumns, ast.AlterTableDropColumn, ast.AlterTableModifyColumn, ast.AlterTableChangeColumn, ast.AlterTableRenameColumn, ast.AlterTableRenameTable,
+		ast.AlterTableDropPrimaryKey, ast.AlterTableDropPartition, ast.AlterTableTruncatePartition, ast.AlterTableExchangePartition:
+		return true
+	}
+	return s.Tp == ast.AlterTableAddConstraint && s.Constraint != nil && s.Constraint.Tp == ast.ConstraintPrimaryKey
 }
 
 // optionsFirst orders parts as MySQL takes them: a new default character set counts for columns that stand before it.

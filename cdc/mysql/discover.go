@@ -123,7 +123,7 @@ func (s *Source) readTables(cn *conn) ([]foundTable, error) {
 			merges = append(merges, cdc.TableID{Database: r[0], Name: r[1]})
 		}
 		t := foundTable{SourceTable: binlog.SourceTable{Table: cdc.TableID{Database: r[0], Name: r[1]}, Collation: r[3]}}
-		if !s.patterns.match(t.Table) {
+		if !s.patterns.Load().match(t.Table) {
 			continue
 		}
 		t.rows, _ = strconv.ParseInt(r[2], 10, 64)

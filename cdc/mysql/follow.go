@@ -207,9 +207,9 @@ func (f *follower) startAt(p position, from map[cdc.TableID]startOf) error {
 	return nil
 }
 
-// definition returns the tracked definition of a followed table.
+// definition returns the tracked definition of a followed table. One that the log does not reach yet was read later than what is read now.
 func (f *follower) definition(t cdc.TableID) *binlog.SourceTable {
-	if x := f.tables[t]; x != nil && !x.paused {
+	if x := f.tables[t]; x != nil && !x.paused && !x.before {
 		return x.def
 	}
 	return nil

@@ -54,6 +54,12 @@ func FuzzDDL(f *testing.F) {
 			if e.created {
 				continue
 			}
+			if e.unfollowed {
+				if defs[e.table] != nil {
+					t.Errorf("%s is followed", e.table)
+				}
+				continue
+			}
 			if defs[e.table] == nil {
 				t.Errorf("an effect on %s, which is not followed", e.table)
 			}

@@ -172,6 +172,9 @@ func (s *mapSink) Truncate(_ context.Context, id cdc.TableID) error {
 
 func (*mapSink) Appeared(cdc.TableID) {}
 
+// Statement implements cdc.LogEmitter.
+func (*mapSink) Statement(*cdc.Statement) {}
+
 func (s *mapSink) Pause(_ context.Context, id cdc.TableID, reason *cdc.Error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
@@ -11,7 +12,7 @@ import (
 // Source replicates from one server. It implements cdc.Source; methods may be called concurrently, Follow once at a time.
 type Source struct {
 	cfg      Config
-	patterns *patterns
+	patterns atomic.Pointer[patterns]
 	pool     *pool
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -39,8 +40,9 @@ func New(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg, patterns: p, delivered: newDelivered(), rate: newRateLimit(cfg.Load.RowsPerSecond),
+	s := &Source{cfg: cfg, delivered: newDelivered(), rate: newRateLimit(cfg.Load.RowsPerSecond),
 		batches: batchPools{pools: map[cdc.TableID]*cdc.BatchPool{}}}
+	s.patterns.Store(p)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	addr := cfg.Address
 	if cfg.Load.Replica != "" {
@@ -48,6 +50,15 @@ func New(cfg Config) (*Source, error) {
 	}
 	s.pool = newPool(&s.cfg, addr, cfg.Load.MaxConnections)
 	return s, nil
+}
+
+// Select selects other tables from the next Discover on.
+func (s *Source) Select(include, exclude []string) error {
+	p, err := compilePatterns(include, exclude)
+	if err == nil {
+		s.patterns.Store(p)
+	}
+	return err
 }
 
 // Compare orders two positions of this source's log. It fails with code MYSQL_HISTORY if they come from

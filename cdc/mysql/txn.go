@@ -20,7 +20,9 @@ type txnState struct {
 	origin  int64  // commit time on the first server
 	skipAll bool   // it was delivered before
 	xa      string // the name of its XA branch
-	before  gtid   // of MariaDB's: the one before in its domain
+	// statements counts those that may concern tables.
+	statements int
+	before     gtid // of MariaDB's: the one before in its domain
 	// pending is the first half of an ALTER TABLE: nothing has changed yet.
 	pending bool
 }

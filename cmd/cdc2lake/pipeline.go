@@ -114,8 +114,8 @@ func newRecords(ctx context.Context, cfg *config.Config, c *objstore.Client) (*c
 	return checkpoint.NewStore(objs, cfg.Pipeline), nil
 }
 
-// runPipeline wires a configuration together and runs it.
-func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err error) {
+// runPipeline wires a configuration together and runs it. Its file is read again with each of hangups.
+func runPipeline(ctx context.Context, cfg *config.Config, obs *observation, hangups <-chan os.Signal) (err error) {
 	mem := budgetOf(cfg)
 	src, err := newSource(cfg, obs.source(), obs.log)
 	if err != nil {
@@ -142,6 +142,10 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err
 	defer watching.Wait()
 	defer stop()
 	watching.Go(func() { src.WatchEnd(watch, askEvery, obs.board.coveredPosition, obs.logEnd) })
+	again := make(chan string, 1)
+	r := &rereading{cfg: cfg, now: cfg, src: src, obs: obs, again: again}
+	watching.Go(func() { r.run(watch, hangups) })
+	target := streamSink{sink, obs.metrics.CommitFailed}
 	return stream.Run(ctx, stream.Options{
 		Source: observedSource{src, func(ds []cdc.Discovered) {
 			order(ds)
@@ -152,11 +156,12 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation) (err
 				obs.board.update(d.Table, func(s *tableStatus) { s.Estimate = d.Rows })
 			}
 		}},
-		Sink:  streamSink{sink, obs.metrics.CommitFailed},
+		Sink: target, History: target,
 		Store: records, Groups: cdc.SplitGroups(cdc.Groups, mem.slots),
 		Interval: time.Duration(cfg.Checkpoints.Interval), MaxRows: min(cfg.Checkpoints.MaxRows, mem.changes), MaxBytes: int64(cfg.Checkpoints.MaxBytes),
 		QueueBytes: mem.queue, Readers: cfg.MySQL.Load.Readers,
 		Reload:   autoReload(cfg),
+		Again:    again,
 		Observer: obs.stream(), Logger: obs.log,
 	})
 }

@@ -40,7 +40,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.initCommand(), a.checkCommand(), a.runCommand(), a.tablesCommand(), a.pauseCommand(), a.resumeCommand(), a.reloadCommand(), a.verifyCommand(), a.catalogCommand(), a.versionCommand())
+	root.AddCommand(a.initCommand(), a.checkCommand(), a.runCommand(), a.tablesCommand(), a.ddlHistoryCommand(), a.pauseCommand(), a.resumeCommand(), a.reloadCommand(), a.verifyCommand(), a.catalogCommand(), a.versionCommand())
 	return root
 }
 

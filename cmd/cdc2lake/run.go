@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +24,8 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run",
 		Short: "Replicate until stopped",
 		Long: "Loads the tables, then follows MySQL's log until it is stopped. SIGTERM or SIGINT end it after a last checkpoint, a second one\n" +
-			"at once; whatever ends it, the next start goes on from the last checkpoint.",
+			"at once; whatever ends it, the next start goes on from the last checkpoint. SIGHUP has it read the configuration again and replicate\n" +
+			"the tables that tables.include and exclude select then; the others go on.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			cfg, err := a.config(cmd)
@@ -85,7 +89,10 @@ func (a *app) run(ctx context.Context, cfg *config.Config) (err error) {
 	defer stopTick()
 
 	log.Info("starting", "version", version, "warehouse", cfg.Iceberg.Warehouse, "interval", cfg.Checkpoints.Interval.String())
-	err = runPipeline(ctx, cfg, obs)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	err = runPipeline(ctx, cfg, obs, hangups)
 	if err == nil {
 		log.Info("stopped")
 		return nil

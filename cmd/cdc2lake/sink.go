@@ -19,8 +19,9 @@ func openSink(ctx context.Context, cfg *config.Config, objs *objstore.Client, me
 	}
 	return iceberg.Open(ctx, iceberg.Options{
 		Pipeline: cfg.Pipeline, Catalog: cat, Store: objs, StateDir: cfg.State.Dir, Slots: mem.slots,
-		Naming: iceberg.Naming{Namespace: cfg.Iceberg.Namespace, Table: cfg.Iceberg.Table, KeepCase: !cfg.Iceberg.LowerCase},
-		Tables: tableOptions(cfg), Log: log, Meter: meter,
+		Naming:  iceberg.Naming{Namespace: cfg.Iceberg.Namespace, Table: cfg.Iceberg.Table, KeepCase: !cfg.Iceberg.LowerCase},
+		History: cfg.Iceberg.HistoryTable(),
+		Tables:  tableOptions(cfg), Log: log, Meter: meter,
 		BufferBytes: int(mem.buffer), EncoderBytes: mem.encoder, BuildBytes: mem.build,
 	})
 }
@@ -90,6 +91,7 @@ type streamWriter struct{ *iceberg.SlotWriter }
 
 var (
 	_ stream.Sink        = streamSink{}
+	_ stream.History     = streamSink{}
 	_ stream.ShardWriter = streamWriter{}
 	_ stream.Prepared    = (*iceberg.SlotPrepared)(nil)
 )

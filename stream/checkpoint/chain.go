@@ -174,13 +174,15 @@ type Decision struct {
 	Tables    map[cdc.TableID]cdc.Entry // complete
 	Parts     map[cdc.TableID]cdc.Part
 	Acks      []Ack
+	// Statements: see Record.
+	Statements []cdc.Statement
 }
 
 // Decide writes the next data record (step 8). When it returns without error the checkpoint is decided and this
 // process's; with class Fenced somebody else's generation has begun.
 func (c *Chain) Decide(ctx context.Context, d Decision) (*Record, error) {
 	r := &Record{Pipeline: c.store.pipeline, Kind: Data, Epoch: c.gen.Epoch, N: c.next, Generation: c.gen.Number, Nonce: c.nonce,
-		Last: Last{c.next, c.nonce}, Positions: d.Positions, Tables: d.Tables, Parts: d.Parts, Acks: d.Acks, Micros: c.now().UnixMicro()}
+		Last: Last{c.next, c.nonce}, Positions: d.Positions, Tables: d.Tables, Parts: d.Parts, Acks: d.Acks, Statements: d.Statements, Micros: c.now().UnixMicro()}
 	mine, err := c.store.put(ctx, r)
 	if err != nil {
 		return nil, err

@@ -55,7 +55,9 @@ type Record struct {
 	Tables    map[cdc.TableID]cdc.Entry `json:"tables"`
 	Parts     map[cdc.TableID]cdc.Part  `json:"parts,omitempty"`
 	Acks      []Ack                     `json:"acks,omitempty"`
-	Micros    int64                     `json:"micros"` // when it was written, microseconds since the epoch
+	// Statements of the log that were acted on up to here, and that the history may not have yet.
+	Statements []cdc.Statement `json:"statements,omitempty"`
+	Micros     int64           `json:"micros"` // when it was written, microseconds since the epoch
 }
 
 // ID names the record.

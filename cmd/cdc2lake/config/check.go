@@ -320,6 +320,9 @@ func (c *checker) iceberg() {
 	}
 	c.between("iceberg.format_version", int64(i.FormatVersion), 2, 3)
 	c.size("iceberg.target_file_size", i.TargetFileSize, 1<<20, 8<<30)
+	if h := i.HistoryTable(); h != nil && (len(h) < 2 || slices.ContainsFunc(h, func(s string) bool { return s == "" || strings.TrimSpace(s) != s || strings.ContainsAny(s, "/\\`\"{}") })) {
+		c.bad("iceberg.ddl_history", "", "%q is neither namespace.table nor off", i.DDLHistory)
+	}
 
 	if i.Warehouse == "" {
 		return

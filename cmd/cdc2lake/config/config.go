@@ -6,6 +6,7 @@ package config
 
 import (
 	"strings"
+	"sync/atomic"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
@@ -26,6 +27,8 @@ type Config struct {
 	Runtime     Runtime     `yaml:"runtime"`
 	HTTP        HTTP        `yaml:"http"`
 	Log         Log         `yaml:"log"`
+
+	rules atomic.Pointer[[]Rule] // that took the place of Tables.Rules
 
 	lines map[string]int // path: line in the file, of the keys that it sets
 	name  string         // of the file, for messages
@@ -104,6 +107,15 @@ type Iceberg struct {
 	LowerCase      bool    `yaml:"lower_case"`
 	FormatVersion  int     `yaml:"format_version"`
 	TargetFileSize Size    `yaml:"target_file_size"`
+	DDLHistory     string  `yaml:"ddl_history"`
+}
+
+// HistoryTable is the Iceberg name of the history of statements, nil if there is to be none.
+func (i *Iceberg) HistoryTable() []string {
+	if i.DDLHistory == "off" {
+		return nil
+	}
+	return strings.Split(i.DDLHistory, ".")
 }
 
 // Catalog is the Iceberg catalog.
@@ -168,6 +180,9 @@ var CodeConfig = cdc.NewCode("CONFIG", cdc.Fatal, "the configuration has an unkn
 
 // File is the name of the file that the configuration was read from; empty: it comes from flags.
 func (c *Config) File() string { return c.name }
+
+// UseRules has Rule go by the rules of a configuration that was read later. Rule may be called meanwhile.
+func (c *Config) UseRules(next *Config) { c.rules.Store(&next.Tables.Rules) }
 
 // IsSocket reports whether Host is the path of a Unix socket.
 func (m *MySQL) IsSocket() bool { return strings.HasPrefix(m.Host, "/") }

@@ -14,7 +14,7 @@ type Key struct {
 // Sections introduces the top-level keys that hold others.
 var Sections = map[string]string{
 	"mysql":       "The source. The user needs SELECT on the tables, REPLICATION SLAVE and REPLICATION CLIENT; `cdc2lake check` says what is missing. SELECT, TRIGGER and SHOW VIEW on *.* let cdc2lake find out which tables a change may concern that a session logged as a statement; without them it pauses all.",
-	"tables":      "Which tables are replicated, and how. Patterns are database.table with * and ?, or /regular expression/ over database.table.",
+	"tables":      "Which tables are replicated, and how. Patterns are database.table with * and ?, or /regular expression/ over database.table. SIGHUP has a running service put changes of include, exclude and rules in force: tables join and leave (their Iceberg tables stay as they are), and the others go on. Rules of tables that it knows already, and all other keys, need a restart; it says so and changes nothing then.",
 	"iceberg":     "The target.",
 	"s3":          "The storage of s3:// locations. Without credentials here the usual chain is used: AWS_* variables, ~/.aws, container and instance roles.",
 	"checkpoints": "All tables are committed at every checkpoint, so the interval is the freshness that readers see.",
@@ -79,6 +79,7 @@ var Keys = []Key{
 	{Path: "iceberg.lower_case", Default: "true", Doc: "Turn destination names into lower case, as most engines do with names in queries."},
 	{Path: "iceberg.format_version", Default: "2", Doc: "2: position deletes. 3: deletion vectors, row lineage. Tables of version 2 are upgraded if this becomes 3."},
 	{Path: "iceberg.target_file_size", Default: "128MiB", Doc: "Size at which a data file is closed and the next one begun."},
+	{Path: "iceberg.ddl_history", Default: "cdc2lake.ddl_history", Doc: "Iceberg table, namespace.table, that keeps the statements that changed tables (docs/ddl.md); several pipelines may share it. off: none."},
 
 	{Path: "s3.endpoint", Example: "http://127.0.0.1:9000", Doc: "URL of an S3-compatible server; without it: AWS."},
 	{Path: "s3.region", Example: "us-east-1", Doc: "Region; AWS_REGION or us-east-1 if not given."},

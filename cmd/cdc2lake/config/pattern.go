@@ -32,10 +32,14 @@ func (p Pattern) Match(table string) bool { return p.re.MatchString(table) }
 
 // Rule returns the first rule that matches the table, as database.table, or nil.
 func (c *Config) Rule(table string) *Rule {
-	for i := range c.Tables.Rules {
-		p, err := CompilePattern(c.Tables.Rules[i].Match)
+	rules := c.rules.Load()
+	if rules == nil {
+		rules = &c.Tables.Rules
+	}
+	for i := range *rules {
+		p, err := CompilePattern((*rules)[i].Match)
 		if err == nil && p.Match(table) {
-			return &c.Tables.Rules[i]
+			return &(*rules)[i]
 		}
 	}
 	return nil
