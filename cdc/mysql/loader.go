@@ -156,10 +156,11 @@ func (s *Source) lock(ctx context.Context, cn *conn, t cdc.TableID) error {
 
 // chunkError classifies the error of a chunk's statement.
 func chunkError(t cdc.TableID, err error) error {
-	switch serverError(err) {
-	case erNoSuchTable, erBadDB:
+	n, e := serverError(err), cdc.AsError(err)
+	switch {
+	case n == erNoSuchTable, n == erBadDB:
 		return cdc.Errorf(codeGone, t, "%w", err)
-	case erUnknownColumn, erTableDefChanged:
+	case n == erUnknownColumn, n == erTableDefChanged, e != nil && e.Code == binlog.CodeMismatch:
 		// The definition changed, and the stream will say so; until then the chunk cannot be read.
 		return cdc.Errorf(codeChunk, t, "%w", err)
 	}

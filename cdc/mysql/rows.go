@@ -35,9 +35,9 @@ func (s *Source) stream(ctx context.Context, cn *conn, schema *cdc.Schema, where
 	}
 	if err := cn.execute(id, len(columns), dec); err != nil {
 		if serverError(err) != 0 {
-			return chunkError(schema.Table, classify(err, "read rows"))
+			err = classify(err, "read rows")
 		}
-		return err
+		return chunkError(schema.Table, err)
 	}
 	if err := dec.Flush(); err != nil {
 		return err
