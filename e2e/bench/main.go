@@ -32,6 +32,8 @@ var workloads = []workload{
 	{"ignore", runIgnore},
 	{"many", runMany},
 	{"fresh", runFresh},
+	{"operations-few", runOperationsFew},
+	{"operations-many", runOperationsMany},
 	{"vectors-v2", runVectorsV2},
 	{"vectors-v3", runVectorsV3},
 	{"keys-int", runIntKeys},
