@@ -104,6 +104,15 @@ func TestGrants(t *testing.T) {
 			t.Errorf("after %s: %s", fix, bad)
 		}
 	}
+	for _, lack := range []string{"TRIGGER", "SHOW VIEW"} { // it can run without
+		tr.sql("REVOKE " + lack + " ON *.* FROM '" + tr.user + "'@'%'")
+		bad := tr.checks(0)
+		tr.contains("check", bad, "lacks "+lack+" ON *.*", "all tables are loaded anew")
+		tr.sql(grant.FindString(bad))
+		if bad := tr.checks(0); bad != "" {
+			t.Errorf("with %s again: %s", lack, bad)
+		}
+	}
 	tr.edit("password: "+tr.password, "password: pw-geheim-wrong")
 	tr.refuses(1, "MYSQL_ACCESS", "Access denied", tr.user, "check user and password")
 	tr.contains("check", tr.checks(1), "MYSQL_ACCESS", "Access denied", tr.user)

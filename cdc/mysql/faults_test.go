@@ -359,3 +359,58 @@ func TestPauses(t *testing.T) {
 		})
 	}
 }
+
+// TestExpiring: a position that the log is about to leave is told from one that is current, quiet, or gone.
+func TestExpiring(t *testing.T) {
+	for name, vars := range map[string]map[string]string{"gtid": nil, "file": fileMode} {
+		t.Run(name, func(t *testing.T) {
+			s := server(t, vars)
+			ctx := timeout(t, time.Minute)
+			p, _ := fresh(t, s)
+			p.catchUp(ctx)
+			p.stop()
+			src := p.src
+			expiring := func(at cdc.Position) string {
+				t.Helper()
+				why, err := src.Expiring(ctx, []cdc.Position{at})
+				must(t, err)
+				return why[at]
+			}
+			is := func(got, want string) {
+				t.Helper()
+				if (want == "") != (got == "") || !strings.Contains(got, want) {
+					t.Fatalf("%q, want %q", got, want)
+				}
+			}
+			old, err := src.CurrentPosition(ctx)
+			must(t, err)
+			aged, err := decodePosition(old) // the same, if the server had been left alone since
+			must(t, err)
+			aged.LastMicros = time.Now().Add(-20 * time.Hour).UnixMicro()
+			must(t, s.Exec(ctx, "SET GLOBAL binlog_expire_logs_seconds = 86400"))
+			is(expiring(aged.encode()), "") // nothing follows it
+			must(t, s.Exec(ctx, "INSERT INTO d.t VALUES (1, 'needed')"))
+			is(expiring(old), "")
+			must(t, s.Exec(ctx, "FLUSH BINARY LOGS", "INSERT INTO d.t VALUES (2, 'newer')"))
+			is(expiring(old), "")
+			aged.File = "binlog.000001"
+			if status, _, err := s.BinlogEnd(ctx); err == nil {
+				aged.File = status.Name[:len(status.Name)-1] + "1"
+			}
+			is(expiring(aged.encode()), "after 24h0m0s")
+			must(t, s.Exec(ctx, "SET GLOBAL binlog_expire_logs_seconds = 0"))
+			is(expiring(aged.encode()), "")
+			// Files before this one were purged, and it is the oldest.
+			now, err := src.CurrentPosition(ctx)
+			must(t, err)
+			at, err := decodePosition(now)
+			must(t, err)
+			file, _, err := s.BinlogEnd(ctx)
+			must(t, err)
+			at.File = file.Name
+			must(t, s.Exec(ctx, "PURGE BINARY LOGS TO '"+file.Name+"'", "INSERT INTO d.t VALUES (3, 'newer')", "FLUSH BINARY LOGS", "INSERT INTO d.t VALUES (4, 'newer')"))
+			is(expiring(at.encode()), "the oldest file")
+			is(expiring(old), "MYSQL_PURGED")
+		})
+	}
+}

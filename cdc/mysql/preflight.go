@@ -133,13 +133,7 @@ func (s *Source) checkServer(cn *conn) ([]Finding, error) {
 	} else {
 		s.checkLogMode(c)
 	}
-	retention := c.vars["binlog_expire_logs_seconds"]
-	if retention == "" || retention == "0" {
-		if days, err := strconv.ParseInt(c.vars["expire_logs_days"], 10, 64); err == nil && days > 0 {
-			retention = strconv.FormatInt(days*86400, 10)
-		}
-	}
-	sec, _ := strconv.ParseInt(retention, 10, 64)
+	sec := keptSeconds(c.vars)
 	c.add("MYSQL_LOG_RETENTION", sec == 0 || sec >= minRetention, false, "the log is kept for "+retentionText(sec),
 		fmt.Sprintf(c.persist, "binlog_expire_logs_seconds", "604800")+", so that a stop of some days does not need a new load")
 	c.add("MYSQL_SERVER_ID", c.vars["server_id"] != strconv.FormatUint(uint64(s.cfg.ServerID), 10), true,
@@ -177,6 +171,18 @@ func (s *Source) checkDomains(c *checker) {
 	if s.cfg.Load.Replica != "" {
 		c.add("MYSQL_LOAD_REPLICA", true, false, "loads read from "+s.cfg.Load.Replica, "")
 	}
+}
+
+// keptSeconds is how long the server keeps its log by its variables; 0: for ever.
+func keptSeconds(vars map[string]string) int64 {
+	sec, err := strconv.ParseInt(vars["binlog_expire_logs_seconds"], 10, 64)
+	if err == nil && sec > 0 {
+		return sec
+	}
+	if days, err := strconv.ParseFloat(vars["expire_logs_days"], 64); err == nil && days > 0 {
+		return int64(days * 86400)
+	}
+	return 0
 }
 
 func retentionText(sec int64) string {
@@ -228,6 +234,10 @@ func (s *Source) checkGrants(cn *conn) ([]Finding, error) {
 		user = row[0]
 	}
 	c.add("MYSQL_GRANTS", len(missing) == 0, true, grantsText(user, missing), fmt.Sprintf("GRANT %s ON *.* TO %s", strings.Join(missing, ", "), quoteUser(user)))
+	blind, _ := seesPrograms(rows)
+	c.add("MYSQL_GRANT_PROGRAMS", blind == "", false, user+lacks(blind == "", " sees all views, triggers and routines",
+		" lacks "+blind+" ON *.*: if a session logs a change as a statement (binlog_format), all tables are loaded anew and not only those that it may have changed"),
+		"GRANT "+blind+" ON *.* TO "+quoteUser(user))
 	gtids := false
 	if s.cfg.LogMode != "file" && cn.dialect.waitsFor(s) {
 		if gtids, err = cn.hasGTIDs(); err != nil {

@@ -39,9 +39,11 @@ func (s *Source) readPrograms(ctx context.Context, from place, lower bool) (*pro
 	}
 	defer cn.close()
 	p := &programs{views: map[cdc.TableID]string{}, triggers: map[cdc.TableID][]string{}, routines: map[cdc.TableID][]string{}, children: map[cdc.TableID][]cdc.TableID{}, lower: lower}
-	if p.blind, p.listed, err = seesPrograms(cn); err != nil {
+	grants, err := cn.query("SHOW GRANTS")
+	if err != nil {
 		return nil, err
 	}
+	p.blind, p.listed = seesPrograms(grants)
 	const others = " NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')"
 	for _, q := range []struct {
 		sql string
@@ -83,14 +85,10 @@ func (s *Source) readPrograms(ctx context.Context, from place, lower bool) (*pro
 	})
 }
 
-// seesPrograms returns the privileges that the user lacks to see all programs.
-func seesPrograms(cn *conn) (blind string, listed bool, err error) {
-	rows, err := cn.query("SHOW GRANTS")
-	if err != nil {
-		return "", false, err
-	}
+// seesPrograms returns the privileges that the user lacks to see all programs, of what SHOW GRANTS says.
+func seesPrograms(grants [][]string) (blind string, listed bool) {
 	has := map[string]bool{}
-	for _, r := range rows {
+	for _, r := range grants {
 		if privileges, level, ok := parseGrant(r[0]); ok && level == "*.*" {
 			for _, p := range privileges {
 				has[p] = true
@@ -103,7 +101,7 @@ func seesPrograms(cn *conn) (blind string, listed bool, err error) {
 			missing = append(missing, p)
 		}
 	}
-	return strings.Join(missing, ", "), len(missing) == 0 || missing[0] != "SELECT", nil
+	return strings.Join(missing, ", "), len(missing) == 0 || missing[0] != "SELECT"
 }
 
 func (p *programs) fold(id cdc.TableID) cdc.TableID {

@@ -134,6 +134,10 @@ func (s *Source) Holds(ctx context.Context, at cdc.Position) error {
 		return err
 	}
 	defer cn.close()
+	return cn.holds(p)
+}
+
+func (cn *conn) holds(p position) (err error) {
 	req := dumpRequest{gtids: p.GTIDMode, server: p.Server, file: p.File, pos: p.Pos}
 	if !p.GTIDMode {
 		return checkFile(cn, &req)

@@ -146,6 +146,7 @@ func (o *observation) table(t stream.TableStatus) {
 		s.State, s.Paused = t.State, t.Paused
 		s.RowsRead = max(s.RowsRead, t.Load.Rows)
 	})
+	o.board.place(t.Table, t.Position)
 	code := ""
 	if t.Paused != nil {
 		code = t.Paused.Code

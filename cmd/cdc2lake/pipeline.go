@@ -142,6 +142,7 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation, hang
 	defer watching.Wait()
 	defer stop()
 	watching.Go(func() { src.WatchEnd(watch, askEvery, obs.board.coveredPosition, obs.logEnd) })
+	watching.Go(func() { obs.watchExpiry(watch, src) })
 	again := make(chan string, 1)
 	r := &rereading{cfg: cfg, now: cfg, src: src, obs: obs, again: again}
 	watching.Go(func() { r.run(watch, hangups) })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,7 @@ type tableStatus struct {
 	Estimate int64      `json:"load_rows_estimated"`
 	Counts   cdc.Counts `json:"since_start"`
 	Paused   *cdc.Pause `json:"paused,omitempty"`
+	Expiring string     `json:"expiring,omitempty"` // why its position in the source's log is about to be lost
 }
 
 // board collects what the runtime reports. Methods may be called concurrently.
@@ -43,6 +45,8 @@ type board struct {
 	mu     sync.Mutex // guards the rest
 	s      status
 	tables map[cdc.TableID]*tableStatus
+	// places are the tables' positions in the source's log as of the last checkpoint.
+	places map[cdc.TableID]cdc.Position
 	// open holds boundaries that the log has passed and no checkpoint covers yet, oldest first.
 	open      []cdc.Boundary
 	committed uint64       // Boundary.Seq of the last complete checkpoint
@@ -62,7 +66,7 @@ type logEnd struct {
 }
 
 func newBoard(pipeline string) *board {
-	return &board{now: time.Now, s: status{Pipeline: pipeline, Version: version}, tables: map[cdc.TableID]*tableStatus{}}
+	return &board{now: time.Now, s: status{Pipeline: pipeline, Version: version}, tables: map[cdc.TableID]*tableStatus{}, places: map[cdc.TableID]cdc.Position{}}
 }
 
 // table returns the entry of a table. The caller holds mu.
@@ -203,6 +207,22 @@ func (b *board) update(t cdc.TableID, f func(*tableStatus)) tableStatus {
 	e := b.table(t)
 	f(e)
 	return *e
+}
+
+// positions returns where the tables are in the source's log, as of the last checkpoint.
+func (b *board) positions() map[cdc.TableID]cdc.Position {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.places)
+}
+
+// place says where a table is.
+func (b *board) place(t cdc.TableID, p cdc.Position) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p != "" {
+		b.places[t] = p
+	}
 }
 
 // snapshot returns a copy, tables by name.

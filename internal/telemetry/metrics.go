@@ -150,6 +150,9 @@ func (m *Metrics) Lag(seconds float64, bytes int64) {
 	}
 }
 
+// Expiring shows how many tables are about to lose their position in the source's log.
+func (m *Metrics) Expiring(tables int) { m.set(expiring, float64(tables)) }
+
 // TableLag shows how far one table is behind.
 func (m *Metrics) TableLag(tbl string, seconds float64) { m.set(tableLag, max(0, seconds), tbl) }
 

@@ -68,6 +68,7 @@ var (
 	lagSeconds  = define(Gauge, "lag_seconds", "Age of the oldest transaction that the source has committed and Iceberg has not; 0 if there is none. The source is asked every five seconds, so that a reader that stands still shows; while the source cannot be heard it is the time since it was.")
 	lagBytes    = define(Gauge, "lag_bytes", "Bytes of the source's log that are not in Iceberg yet; absent where the source cannot tell.")
 	tableLag    = define(Gauge, "table_lag_seconds", "As cdc2lake_lag_seconds, of one table. It grows while the table is paused.", "table")
+	expiring    = define(Gauge, "expiring_tables", "Tables whose position in the source's log is about to be deleted there, or is deleted already; a paused table has to be resumed or loaded anew. Asked once a minute; the log names them.")
 	freshness   = histogram("freshness_seconds", "Time from a transaction's commit in the source to its commit in Iceberg, once for the oldest and once for the newest transaction of each table's commit: all others lie between. The clocks are those of two machines.", freshBuckets, "transaction")
 	sourceBytes = define(Counter, "source_bytes_total", "Bytes received from the source's log.")
 	sourceConns = define(Counter, "source_connects_total", "Connections made to the source's log; more than one means that it was lost.")
@@ -140,4 +141,5 @@ With ` + "`http.token`" + ` set, ` + "`/metrics` and `/status`" + ` want ` + "`A
 | ` + "`tables[].load_rows_read`, `tables[].load_rows_estimated`" + ` | rows that the initial load has read, and the source's estimate of all |
 | ` + "`tables[].since_start`" + ` | counts of what was committed since the process started: ` + "`events`" + ` of the log before collapsing; ` + "`inserts`, `updates`, `deletes`" + ` among them; ` + "`reads`" + ` and ` + "`skipped`" + ` rows of the initial load; ` + "`divergent`" + ` changes; ` + "`rows`, `files`, `bytes`" + ` of data files; ` + "`oldest` and `newest`" + ` commit time, in microseconds since the epoch |
 | ` + "`tables[].paused`" + ` | only of a paused table: ` + "`code`, `msg`, `remedy`" + `, and ` + "`since`" + ` in microseconds since the epoch |
+| ` + "`tables[].expiring`" + ` | only of a table whose position in MySQL's log is about to be deleted there, or is: why |
 `
