@@ -1,6 +1,9 @@
 package binlog
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Query is the statement of a QueryEvent.
 type Query struct {
@@ -13,6 +16,9 @@ type Query struct {
 	ClientCollation uint16
 	// ConnectionCollation is the id of the session's collation_connection; string literals are converted to its character set.
 	ConnectionCollation uint16
+	// ExplicitTimestamps says that the session had explicit_defaults_for_timestamp ON: TIMESTAMP columns are nullable unless they say
+	// otherwise. Servers before 8.0 and MariaDB do not say it.
+	ExplicitTimestamps bool
 }
 
 // Bits of Query.SQLMode.
@@ -47,7 +53,7 @@ func (q *Query) parse(b []byte, more int) error {
 	return nil
 }
 
-// parseStatus reads the variables up to the client's character set; they are written in this order.
+// parseStatus reads the variables, which have no lengths: what follows one that is not known cannot be read.
 func (q *Query) parseStatus(b []byte) {
 	for len(b) > 0 {
 		code := b[0]
@@ -71,11 +77,39 @@ func (q *Query) parseStatus(b []byte) {
 				q.ClientCollation = binary.LittleEndian.Uint16(b)
 				q.ConnectionCollation = binary.LittleEndian.Uint16(b[2:])
 			}
-			return
 		case 5, 6: // time zone, catalog
 			if len(b) > 0 {
 				n = int(b[0]) + 1
 			}
+		case 7, 8: // names of days, collation of the database
+			n = 2
+		case 9: // tables of an UPDATE
+			n = 8
+		case 10: // what the source wrote
+			n = 4
+		case 11: // user and host
+			for range 2 {
+				if len(b) > n {
+					n += int(b[n]) + 1
+				}
+			}
+		case 12: // databases, each with a zero byte; 254 are too many to be named
+			if len(b) == 0 {
+				return
+			}
+			n = 1
+			for i := byte(0); i < b[0] && b[0] != 254; i++ {
+				end := bytes.IndexByte(b[min(n, len(b)):], 0)
+				if end < 0 {
+					return
+				}
+				n += end + 1
+			}
+		case 13: // microseconds
+			n = 3
+		case 16:
+			q.ExplicitTimestamps = len(b) > 0 && b[0] == 1
+			return
 		default:
 			return
 		}

@@ -20,7 +20,7 @@ func (f *follower) statement(e *binlog.Event, sql string) error {
 	if err := f.defines(e, db, sql, charset); err != nil {
 		return err
 	}
-	f.ddl.cascadesLogged = f.cascades.holds(e)
+	f.ddl.cascadesLogged, f.ddl.explicitTimestamps = f.cascades.holds(e), e.Query.ExplicitTimestamps
 	for _, x := range f.ddl.read(db, sql, e.Query.SQLMode, charset) {
 		if x.unfollowed {
 			if f.s.patterns.Load().match(x.table) {

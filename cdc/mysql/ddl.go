@@ -35,8 +35,6 @@ type ddlReader struct {
 	all func() []cdc.TableID
 	// lowerNames says that the server's table names are case-insensitive (lower_case_table_names ≠ 0).
 	lowerNames bool
-	// timestampNull says that TIMESTAMP columns are nullable unless they say otherwise (8.0 and later).
-	timestampNull bool
 	// columnKeys says that foreign keys written with a column count (9.0 and later).
 	columnKeys bool
 	mariadb    bool
@@ -44,12 +42,14 @@ type ddlReader struct {
 	strict bool
 	// charset is that of the statement at hand, see statementText.
 	charset string
+	// explicitTimestamps says that TIMESTAMP columns are nullable unless they say otherwise, where the statement at hand was executed.
+	explicitTimestamps bool
 	// cascadesLogged says that the log holds what foreign keys change, where the statement was executed.
 	cascadesLogged bool
 }
 
 func newDDLReader(lookup func(cdc.TableID) *binlog.SourceTable, all func() []cdc.TableID) *ddlReader {
-	return &ddlReader{p: parser.New(), lookup: lookup, all: all, timestampNull: true}
+	return &ddlReader{p: parser.New(), lookup: lookup, all: all}
 }
 
 // concerns reports cheaply whether the text may touch a followed table: its name, or its whole database, occurs.

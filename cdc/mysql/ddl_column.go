@@ -52,8 +52,8 @@ func (d *ddlReader) definition(c *ast.ColumnDef, tableCollation string) (col bin
 			}
 		}
 	}
-	if c.Tp.GetType() == pmysql.TypeTimestamp && !explicitNull && !d.timestampNull {
-		return col, nil, "whether a TIMESTAMP is nullable depends on the server's settings; write NULL or NOT NULL"
+	if c.Tp.GetType() == pmysql.TypeTimestamp && !explicitNull && !d.explicitTimestamps {
+		return col, nil, "whether a TIMESTAMP is nullable depends on explicit_defaults_for_timestamp, which was off or is not in the log; write NULL or NOT NULL"
 	}
 	if col.ColumnType, why = columnType(c.Tp); why != "" {
 		return col, nil, why

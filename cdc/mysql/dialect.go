@@ -32,8 +32,6 @@ type dialect struct {
 	// waitReplica: waitGTIDs works on replicas only, for what they replicate.
 	waitReplica bool
 
-	// timestampNull says that TIMESTAMP columns are nullable unless they say otherwise.
-	timestampNull bool
 	// columnKeys says that foreign keys written with a column count; before, they were read and ignored.
 	columnKeys bool
 }
@@ -55,7 +53,6 @@ var changes = []struct {
 	{[3]int{8, 0, 30}, func(d *dialect) { d.session = d.session[:len(d.session)-1] }}, // no generated primary keys
 	{[3]int{8, 0, 22}, func(d *dialect) { d.replicas = "SHOW SLAVE HOSTS" }},
 	{[3]int{8, 0, 3}, func(d *dialect) { d.session[1] = "SET SESSION tx_isolation = 'READ-COMMITTED'" }},
-	{[3]int{8, 0, 2}, func(d *dialect) { d.timestampNull = false }},
 	{[3]int{8, 0, 0}, func(d *dialect) { d.persist = "SET GLOBAL %s = %s, and in the server's option file" }},
 }
 
@@ -71,15 +68,14 @@ func newestMySQL() *dialect {
 		replicas:  "SHOW REPLICAS",
 		session: []string{sessionSettings + "max_execution_time = 0", "SET SESSION transaction_isolation = 'READ-COMMITTED'", "SET NAMES utf8mb4",
 			"SET SESSION show_gipk_in_create_table_and_information_schema = ON"}, // the generated primary key is a key
-		dump:          []string{"SET @source_binlog_checksum = 'CRC32', @master_binlog_checksum = 'CRC32'"},
-		serverUUID:    "SELECT @@GLOBAL.server_uuid",
-		gtids:         "SELECT @@GLOBAL.gtid_executed, @@GLOBAL.gtid_purged",
-		gtidMode:      "SELECT @@GLOBAL.gtid_mode",
-		heartbeat:     "SET @source_heartbeat_period = %d, @master_heartbeat_period = %[1]d",
-		persist:       "SET PERSIST %s = %s",
-		waitGTIDs:     "SELECT WAIT_FOR_EXECUTED_GTID_SET('%s', %g)",
-		timestampNull: true,
-		columnKeys:    true,
+		dump:       []string{"SET @source_binlog_checksum = 'CRC32', @master_binlog_checksum = 'CRC32'"},
+		serverUUID: "SELECT @@GLOBAL.server_uuid",
+		gtids:      "SELECT @@GLOBAL.gtid_executed, @@GLOBAL.gtid_purged",
+		gtidMode:   "SELECT @@GLOBAL.gtid_mode",
+		heartbeat:  "SET @source_heartbeat_period = %d, @master_heartbeat_period = %[1]d",
+		persist:    "SET PERSIST %s = %s",
+		waitGTIDs:  "SELECT WAIT_FOR_EXECUTED_GTID_SET('%s', %g)",
+		columnKeys: true,
 	}
 }
 

@@ -45,7 +45,7 @@ func (f *follower) block(b block) error {
 				return f.misplaced(err)
 			}
 		case 0xff:
-			return dumpError(parseError(p))
+			return f.misplaced(dumpError(parseError(p)))
 		case 0xfe:
 			return cdc.Errorf(codeConnect, cdc.TableID{}, "the server ended the log's stream")
 		default:
@@ -82,6 +82,8 @@ func dumpError(err error) error {
 			code = codePurged
 		case has("more gtids than", "> file size", "bogus data", "entry exceeded", "log_pos", "impossible position", "diverging", "does not know of", "diverged", "not in the master's binlog"):
 			code = codeHistory
+		case has("truncated in the middle of event"): // there, or where it was asked to begin
+			code = binlog.CodeDamaged
 		}
 	} else if n := serverError(err); n == erSpecificAccess || n == erAccessDenied || n == erDBAccessDenied {
 		code = codeAccess

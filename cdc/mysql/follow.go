@@ -340,7 +340,7 @@ func (f *follower) connected(st *started) {
 	f.server = st.server
 	f.verify, f.fresh, f.idle = st.verify, false, logPos{}
 	f.obs.connected()
-	f.ddl.lowerNames, f.ddl.timestampNull, f.ddl.columnKeys, f.ddl.mariadb, f.cascades = st.lower, st.tsNull, st.columnKeys, st.mariadb, st.cascades
+	f.ddl.lowerNames, f.ddl.columnKeys, f.ddl.mariadb, f.cascades = st.lower, st.columnKeys, st.mariadb, st.cascades
 	f.at.reading = f.at.pos
 	if f.gtids == nil && st.verify {
 		f.at.reading = f.last.start

@@ -141,6 +141,9 @@ func (s *Source) checkServer(cn *conn) ([]Finding, error) {
 	if c.vars["server_id"] == "0" {
 		c.add("MYSQL_SERVER_ID", false, true, "the server's server_id is 0: it refuses replicas", fmt.Sprintf(c.persist, "server_id", "1"))
 	}
+	if c.vars["lower_case_table_names"] == "2" { // of macOS; statements and rows spell names as they like
+		c.add("MYSQL_TABLE_NAMES", false, true, "lower_case_table_names is 2: the log does not spell tables as the server lists them", "replicate from a server with lower_case_table_names 0 or 1")
+	}
 	zone := c.vars["time_zone"]
 	if zone == "SYSTEM" {
 		zone = c.vars["system_time_zone"] + " (system)"

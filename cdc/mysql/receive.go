@@ -54,7 +54,6 @@ type started struct {
 	// verify: the last transaction was asked for again.
 	verify bool
 	lower  bool
-	tsNull bool
 	// columnKeys: foreign keys can be written with a column (9.0 and later; before, they were read and ignored).
 	columnKeys bool
 	mariadb    bool
@@ -198,7 +197,7 @@ func (s *Source) startDump(cn *conn, req *dumpRequest) (*started, error) {
 	if err := s.checkServerID(cn); err != nil {
 		return nil, err
 	}
-	st := &started{server: cn.uuid, verify: req.verify, tsNull: cn.dialect.timestampNull, columnKeys: cn.dialect.columnKeys, mariadb: cn.dialect.mariadb}
+	st := &started{server: cn.uuid, verify: req.verify, columnKeys: cn.dialect.columnKeys, mariadb: cn.dialect.mariadb}
 	row, err := cn.queryRow("SELECT @@lower_case_table_names")
 	if err != nil {
 		return nil, err

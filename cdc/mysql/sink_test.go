@@ -146,7 +146,11 @@ func (s *mapSink) Schema(_ context.Context, c cdc.SchemaChange) error {
 		}
 		out := make([]string, len(c.Schema.Columns))
 		for i, col := range c.Schema.Columns {
-			v, ok := vals[col.Name]
+			name := col.Name
+			if col.Was != "" {
+				name = col.Was
+			}
+			v, ok := vals[name]
 			if !ok {
 				v = "NULL"
 				if col.Initial != nil {
@@ -272,6 +276,8 @@ func value(b *cdc.Batch, c, i int) string {
 		return strconv.Itoa(int(v.I32[i]))
 	case cdc.KindInt64:
 		return strconv.FormatInt(v.I64[i], 10)
+	case cdc.KindFloat32:
+		return strconv.FormatFloat(float64(v.F32[i]), 'g', -1, 32)
 	case cdc.KindFloat64:
 		return strconv.FormatFloat(v.F64[i], 'g', -1, 64)
 	case cdc.KindDecimal:

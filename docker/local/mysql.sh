@@ -220,13 +220,16 @@ GRANT SELECT, RELOAD, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT, TRIGGE
 SQL
 }
 
+# What has to be the same when data are made and ever after: lower_case_table_names.
+for_good=()
+
 # make_data FLAVOR PROGRAM DATADIR: initialise, 2 to 10 seconds.
 make_data() {
   local flavor=$1 program=$2 data=$3 work
   work=$(mktemp -d "${TMPDIR:-/tmp}/cdc2lake-init.XXXXXX")
   if [ "$flavor" = mysql ]; then
     init_sql >"$work/init.sql"
-    "$program" "${as_root[@]}" --datadir="$data" --initialize-insecure --init-file="$work/init.sql" --skip-log-bin \
+    "$program" "${as_root[@]}" --datadir="$data" --initialize-insecure --init-file="$work/init.sql" --skip-log-bin "${for_good[@]}" \
       --innodb-redo-log-capacity=8M --innodb-buffer-pool-size=32M --performance-schema=OFF \
       --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=OFF --log-error="$work/log" >&2 ||
       { cat "$work/log" >&2; rm -rf "$work"; return 1; }
@@ -258,7 +261,7 @@ init() {
   local data=$1 flavor program version template
   ensure
   read -r flavor program version <"$PREFIX/complete"
-  template=$CACHE/mysql-data-$flavor-$version-$({ init_sql; declare -f make_data; } | cksum | cut -d' ' -f1)
+  template=$CACHE/mysql-data-$flavor-$version-$({ init_sql; declare -f make_data; echo "${for_good[*]}"; } | cksum | cut -d' ' -f1)
   if [ ! -d "$template" ]; then
     exec 9>"$CACHE/mysql.lock"
     flock 9
@@ -297,6 +300,10 @@ run() {
   dir=$(cd "$dir" && pwd)
   ensure
   read -r flavor program version <"$PREFIX/complete"
+  local option
+  for option in "$@"; do
+    case ${option//-/_} in __lower_case_table_names=*) for_good+=("$option") ;; esac
+  done
   [ -d "$dir/data" ] || init "$dir/data"
   allow_keyring
   socket=$dir/mysqld.sock

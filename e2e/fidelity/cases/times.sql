@@ -166,3 +166,15 @@ INSERT INTO t (id) VALUES (1), (2);
 -- then
 UPDATE t SET v = 1 WHERE id = 1;
 INSERT INTO t VALUES (3, NULL, 5);
+
+-- case: timestamp_added_{s}
+-- about: a TIMESTAMP that is not nullable and has a default since explicit_defaults_for_timestamp is off
+-- for: s = ADD COLUMN a TIMESTAMP | ADD COLUMN a TIMESTAMP(3) AFTER id | ADD COLUMN a TIMESTAMP NULL | MODIFY d TIMESTAMP | CHANGE d a TIMESTAMP
+-- session: SET explicit_defaults_for_timestamp = 0, sql_mode = ''
+-- may: refused ZERO_DATE
+CREATE TABLE t (id INT PRIMARY KEY, d TIMESTAMP NULL);
+INSERT INTO t VALUES (1, '2020-01-01 00:00:00'), (2, '2021-01-01 00:00:00');
+-- then
+ALTER TABLE t {s};
+INSERT INTO t (id) VALUES (3);
+UPDATE t SET id = 4 WHERE id = 2;
