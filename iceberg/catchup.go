@@ -172,6 +172,10 @@ func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest
 		return &cdc.Error{Code: CodeFenced, Table: t.id, Msg: fmt.Sprintf("generation %d of epoch %d has committed to it, this is generation %d of epoch %d",
 			m.Property.Generation, m.Property.ID.Epoch, u.gen.Number, u.gen.Epoch)}
 	}
+	if p := m.Property; p != nil && p.ID.Epoch == u.gen.Epoch && p.ID.K > u.gen.Number && p.Generation < u.gen.Number {
+		// The store had lost records when the fence was written, and nobody could see it then: another attempt does.
+		return cdc.Errorf(CodeLostRecords, t.id, "it holds checkpoint %d of generation %d, and this generation's fence has the number %d", p.ID.K, p.Generation, u.gen.Number)
+	}
 	if m.Ancestry != nil {
 		if start.Schema, err = decodeSchema(m.Ancestry, identString(v.ident)); err != nil {
 			return err

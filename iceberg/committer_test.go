@@ -339,6 +339,24 @@ func TestZombieIsFenced(t *testing.T) {
 	p.checkState()
 }
 
+// TestFenceBelowTheTable: a fence whose number the table has passed was written to a store that had lost its records.
+func TestFenceBelowTheTable(t *testing.T) {
+	p := newPipe(t, nil)
+	p.start()
+	for i := range 3 {
+		p.tx(map[int64]testRow{int64(i): row(int32(i), "a")})
+		p.checkpoint()
+	}
+	if p.number < p.gen+2 {
+		t.Fatalf("record %d is too close to generation %d", p.number, p.gen)
+	}
+	p.number = p.gen // the next generation is below what the table holds, and newer than who wrote that
+	_, err := p.tryStart(false)
+	if e := cdc.AsError(err); e == nil || e.Code != CodeLostRecords {
+		t.Fatalf("start below the table: %v", err)
+	}
+}
+
 // TestRollbackNeverCommitsTwice: an attempt of unknown outcome that was not done lands late, when a rollback has made its parent
 // main again.
 func TestRollbackNeverCommitsTwice(t *testing.T) {
@@ -496,6 +514,7 @@ func TestDecide(t *testing.T) {
 		{"another's nonce is not mine", prop(1, 4), true, []*ancestor{{6, &other}, {5, nil}}, ptr(6), ptr(5), verdictVoid, 0},
 		{"somebody committed", prop(1, 3), true, []*ancestor{{8, nil}, {5, nil}}, ptr(8), ptr(5), verdictVoid, 0},
 		{"rolled back to nothing", prop(1, 3), true, nil, nil, ptr(5), verdictVoid, 0},
+		{"rolled back to the parent", &cdc.Marker{ID: id, Generation: 4}, true, []*ancestor{{5, nil}}, ptr(5), ptr(5), verdictVoid, 0},
 		{"somebody filled an empty table", nil, true, []*ancestor{{8, nil}}, ptr(8), nil, verdictVoid, 0},
 		{"another table of this name", nil, false, nil, nil, nil, verdictVoid, 0},
 	} {

@@ -53,7 +53,9 @@ func decide(v tableView, gen cdc.Generation, id cdc.CheckpointID, parent *int64)
 			return verdictDone, a.snapshot
 		}
 	}
-	if sameSnapshot(v.head, parent) {
+	// A part that was committed once, and is in the ancestry no more, was rolled back. Its files may have gone with its snapshot.
+	undone := v.property != nil && v.property.ID == id
+	if sameSnapshot(v.head, parent) && !undone {
 		return verdictCommit, 0
 	}
 	return verdictVoid, 0

@@ -39,6 +39,8 @@ var (
 		"another writer damaged the table: roll it back, or reload it with: cdc2lake reload TABLE")
 	CodeUnreadableFile = cdc.NewCode("UNREADABLE_FILE", cdc.TablePaused, "a file of the table cannot be read",
 		"restore the file, or reload the table with: cdc2lake reload TABLE")
+	CodeLostRecords = cdc.NewCode("RECORDS_LOST", cdc.Retryable, "the checkpoint store lost records while this process started",
+		"nothing: it starts over, and goes on from the tables' markers")
 	CodeFenced = cdc.NewCode("FENCED_TABLE", cdc.Fenced, "a newer process of this pipeline has committed to the table",
 		"nothing, if that is what you want: the newer process goes on; otherwise stop it and start this one again")
 )
