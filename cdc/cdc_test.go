@@ -57,10 +57,7 @@ func hashInts(t *rapid.T, s *Schema, vals []int64) Key {
 			b.Cols[i].I64[0] = v
 		}
 	}
-	h, err := NewKeyHasher(s, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := NewKeyHasher(s, 7)
 	h.Hash(b.Cols, 0, 1, b.KeyHi, b.KeyLo)
 	return b.Key(0)
 }
@@ -82,10 +79,7 @@ func TestKeyPromotion(t *testing.T) {
 // TestKeysAreTold: rows that differ in a key column have different keys, also where bytes would concatenate to the same.
 func TestKeysAreTold(t *testing.T) {
 	s := schemaOf(Type{Kind: KindString}, Type{Kind: KindString})
-	h, err := NewKeyHasher(s, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := NewKeyHasher(s, 1)
 	key := func(x, y string) Key {
 		b := NewBatchPool(s).Get()
 		b.Grow()
@@ -120,10 +114,7 @@ func TestRowsAreTold(t *testing.T) {
 	if !s.Keyless() || s.KeyExact() || len(s.Hashed()) != len(s.Columns)-1 {
 		t.Fatal("no table without a key")
 	}
-	h, err := NewKeyHasher(s, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := NewKeyHasher(s, 3)
 	pool := NewBatchPool(s)
 	rapid.Check(t, func(t *rapid.T) {
 		b := pool.Get()
@@ -198,11 +189,37 @@ func TestMix64IsInvertible(t *testing.T) {
 	})
 }
 
-func TestFloatKeysAreRefused(t *testing.T) {
-	_, err := NewKeyHasher(schemaOf(Type{Kind: KindFloat64}), 0)
-	if e := AsError(err); e == nil || e.Code != CodeKeyType {
-		t.Fatalf("got %v", err)
+// TestFloatKeys: 0 and -0 are one key, and so are a float and the double of its value; all others are told apart.
+func TestFloatKeys(t *testing.T) {
+	key := func(kind Kind, f float64) Key {
+		s := schemaOf(Type{Kind: kind})
+		b := NewBatchPool(s).Get()
+		defer b.Release()
+		b.Grow()
+		if kind == KindFloat32 {
+			b.Cols[0].F32[0] = float32(f)
+		} else {
+			b.Cols[0].F64[0] = f
+		}
+		NewKeyHasher(s, 7).Hash(b.Cols, 0, 1, b.KeyHi, b.KeyLo)
+		return b.Key(0)
 	}
+	zero := math.Copysign(0, -1)
+	for _, kind := range []Kind{KindFloat32, KindFloat64} {
+		if key(kind, 0) != key(kind, zero) || key(kind, 0) == key(kind, math.SmallestNonzeroFloat32) {
+			t.Errorf("%s: keys of 0 and -0", kind)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		x, y := rapid.Float64().Draw(t, "x"), rapid.Float64().Draw(t, "y")
+		if (x == y) != (key(KindFloat64, x) == key(KindFloat64, y)) {
+			t.Fatalf("%g and %g", x, y)
+		}
+		f := rapid.Float32().Draw(t, "f")
+		if key(KindFloat32, float64(f)) != key(KindFloat64, float64(f)) {
+			t.Fatalf("%g, a float and a double", f)
+		}
+	})
 }
 
 func TestGroupsAreContiguousAndComplete(t *testing.T) {

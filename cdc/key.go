@@ -52,9 +52,10 @@ func SplitGroups(n, p int) []GroupRange {
 //   - one column of a fixed width up to 8 bytes: Hi = Mix64(value sign-extended to 64 bits), Lo = 0. Exact.
 //   - otherwise XXH3-128, seeded, over the columns' encodings in key order:
 //     fixed widths up to 8 bytes: 8 bytes little endian, sign-extended; decimals of more than 18 digits: 16 bytes little
-//     endian; strings and binaries: length as 4 bytes little endian, then the bytes.
+//     endian; floats: the bits of the double, those of 0 for -0, which is the same key to MySQL; strings and binaries: length as 4
+//     bytes little endian, then the bytes.
 //
-// Floats are not allowed in keys (0 and -0 are one key to MySQL and two values to Iceberg); NULLs cannot occur.
+// NULLs cannot occur.
 //
 // A table without a key is a multiset of rows. The key of a row is then that of all its columns but Meta ones: the same encoding with
 // a byte in front of each value, 1, or 0 for NULL, which has no value; floats are their bits. The highest bit of Lo is zero: see Key.Nth.
@@ -67,18 +68,11 @@ type KeyHasher struct {
 }
 
 // NewKeyHasher returns a hasher for the schema's key. It is not safe for concurrent use.
-func NewKeyHasher(s *Schema, seed uint64) (*KeyHasher, error) {
+func NewKeyHasher(s *Schema, seed uint64) *KeyHasher {
 	if s.Keyless() {
-		return &KeyHasher{whole: true, cols: s.Hashed(), seed: seed}, nil
+		return &KeyHasher{whole: true, cols: s.Hashed(), seed: seed}
 	}
-	for _, i := range s.Key {
-		c := &s.Columns[i]
-		if l := c.Type.Layout(); l == LayoutF32 || l == LayoutF64 {
-			return nil, &Error{Code: CodeKeyType, Table: s.Table,
-				Msg: "key column " + c.Name + " is " + c.Source + ": floating-point keys have several representations of one value"}
-		}
-	}
-	return &KeyHasher{exact: s.KeyExact(), cols: s.Key, seed: seed}, nil
+	return &KeyHasher{exact: s.KeyExact(), cols: s.Key, seed: seed}
 }
 
 // Seed derives the seed of a pipeline's key hashes from its name.
@@ -126,9 +120,17 @@ func (h *KeyHasher) Hash(cols []Vec, from, to int, hi, lo []uint64) {
 				b = binary.LittleEndian.AppendUint64(b, uint64(v.I64[2*i]))
 				b = binary.LittleEndian.AppendUint64(b, uint64(v.I64[2*i+1]))
 			case LayoutF32:
-				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v.F32[i]))
+				if h.whole {
+					b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v.F32[i]))
+				} else {
+					b = binary.LittleEndian.AppendUint64(b, keyBits(float64(v.F32[i])))
+				}
 			case LayoutF64:
-				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v.F64[i]))
+				if h.whole {
+					b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v.F64[i]))
+				} else {
+					b = binary.LittleEndian.AppendUint64(b, keyBits(v.F64[i]))
+				}
 			case LayoutBytes:
 				s := v.Bytes(i)
 				b = binary.LittleEndian.AppendUint32(b, uint32(len(s)))
@@ -144,6 +146,14 @@ func (h *KeyHasher) Hash(cols []Vec, from, to int, hi, lo []uint64) {
 			lo[i] >>= 1
 		}
 	}
+}
+
+// keyBits is what a float in a key counts as.
+func keyBits(f float64) uint64 {
+	if f == 0 {
+		return 0 // also -0
+	}
+	return math.Float64bits(f)
 }
 
 // Nth returns the key under which the state has the n-th of the rows that are equal to the one with this key, in a table without a

@@ -213,10 +213,7 @@ func TestRebuildSpeed(t *testing.T) {
 				from++
 			}
 		}
-		h, err := cdc.NewKeyHasher(b.Schema, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		h := cdc.NewKeyHasher(b.Schema, 0)
 		h.Hash(b.Cols, 0, b.N, b.KeyHi, b.KeyLo)
 		p.route(b)
 	}

@@ -545,10 +545,7 @@ func (r *keyReader) number(path string) uint32 { return r.files.byPath[path] }
 
 // read hands on the keys of all rows of a file, with the position of the first. The slice is used again.
 func (r *keyReader) read(ctx context.Context, f iceberggo.DataFile, fn func(first uint32, keys []cdc.Key) error) error {
-	h, err := cdc.NewKeyHasher(r.src, r.seed)
-	if err != nil {
-		return err
-	}
+	h := cdc.NewKeyHasher(r.src, r.seed)
 	keys := make([]cdc.Key, cdc.MaxBatchRows)
 	hi, lo := make([]uint64, cdc.MaxBatchRows), make([]uint64, cdc.MaxBatchRows)
 	return r.fs.scanFile(ctx, f, r.fields, func(cols []cdc.Vec, first uint32, n int) error {

@@ -10,18 +10,37 @@ import (
 	"github.com/cdc2lake/cdc2lake/cdc"
 )
 
-// newSchema is the Iceberg schema of a table that is being created: ids count the columns, the key is the identifier.
+// newSchema is the Iceberg schema of a table that is being created: ids count the columns, the key is the identifier, see identifiers.
 func newSchema(s *cdc.Schema) *iceberggo.Schema {
 	fields := make([]iceberggo.NestedField, len(s.Columns))
 	last := len(fields)
 	for i, c := range s.Columns {
 		fields[i] = iceberggo.NestedField{ID: i + 1, Name: c.Name, Type: icebergType(c.Type, &last), Required: !c.Nullable, Doc: c.Doc}
 	}
+	return iceberggo.NewSchemaWithIdentifiers(0, identifiers(s, fields), fields...)
+}
+
+// identifiers are the ids of the fields that are the key. Iceberg allows no floats among them: a key that has one is the marker's alone.
+func identifiers(s *cdc.Schema, fields []iceberggo.NestedField) []int {
 	ids := make([]int, len(s.Key))
 	for i, k := range s.Key {
-		ids[i] = k + 1
+		if kind := s.Columns[k].Type.Kind; kind == cdc.KindFloat32 || kind == cdc.KindFloat64 {
+			return nil
+		}
+		ids[i] = fields[k].ID
 	}
-	return iceberggo.NewSchemaWithIdentifiers(0, ids, fields...)
+	return ids
+}
+
+// sameKeyColumns reports whether the key is of the same columns as before.
+func sameKeyColumns(was, s *cdc.Schema) bool {
+	return slices.EqualFunc(was.Key, s.Key, func(i, j int) bool {
+		name := s.Columns[j].Name
+		if s.Columns[j].Was != "" {
+			name = s.Columns[j].Was
+		}
+		return was.Columns[i].Name == name
+	})
 }
 
 // evolution is the outcome of evolve.
@@ -119,11 +138,8 @@ func evolve(cur *iceberggo.Schema, lastID int, was, s *cdc.Schema, formatVersion
 			return refusePartitioned("column %s is dropped", f.Name)
 		}
 	}
-	ids := make([]int, len(s.Key))
-	for i, k := range s.Key {
-		ids[i] = fields[k].ID
-	}
-	if rows != rowsGone && !slices.Equal(sortedInts(ids), sortedInts(cur.IdentifierFieldIDs)) {
+	ids := identifiers(s, fields)
+	if rows != rowsGone && (!slices.Equal(sortedInts(ids), sortedInts(cur.IdentifierFieldIDs)) || len(ids) == 0 && was != nil && !sameKeyColumns(was, s)) {
 		return refuse("the primary key changes")
 	}
 	out.schema = iceberggo.NewSchemaWithIdentifiers(cur.ID, ids, fields...)

@@ -15,10 +15,7 @@ func (p *pipe) read(rows map[int64]testRow, seq uint64) {
 		appendRow(b, cdc.OpRead, p.whole(id, r))
 	}
 	b.Chunk = &cdc.ChunkRef{StartSeq: seq, OldestSeq: seq}
-	h, err := cdc.NewKeyHasher(p.pool.Schema(), cdc.Seed(p.o.Pipeline))
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	h := cdc.NewKeyHasher(p.pool.Schema(), cdc.Seed(p.o.Pipeline))
 	h.Hash(b.Cols, 0, b.N, b.KeyHi, b.KeyLo)
 	p.route(b)
 }

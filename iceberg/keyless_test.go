@@ -36,10 +36,7 @@ func (k *keylessPipe) change(r *rand.Rand) {
 			appendRow(b, cdc.OpInsert, row)
 		}
 	}
-	h, err := cdc.NewKeyHasher(k.schema, cdc.Seed(k.o.Pipeline))
-	if err != nil {
-		k.t.Fatal(err)
-	}
+	h := cdc.NewKeyHasher(k.schema, cdc.Seed(k.o.Pipeline))
 	h.Hash(b.Cols, 0, b.N, b.KeyHi, b.KeyLo)
 	b.Retain(1) // for ever
 	k.txs, k.log = append(k.txs, b), append(k.log, nil)
@@ -73,12 +70,9 @@ func (k *keylessPipe) same() {
 		want[r]++
 	}
 	got, places := map[string]int{}, map[cdc.Key]map[string]bool{}
-	h, err := cdc.NewKeyHasher(k.schema, cdc.Seed(k.o.Pipeline))
-	if err != nil {
-		k.t.Fatal(err)
-	}
+	h := cdc.NewKeyHasher(k.schema, cdc.Seed(k.o.Pipeline))
 	var mu sync.Mutex
-	err = k.sink.Scan(context.Background(), k.id, nil, func(r *Rows) error {
+	err := k.sink.Scan(context.Background(), k.id, nil, func(r *Rows) error {
 		hi, lo := make([]uint64, r.N), make([]uint64, r.N)
 		h.Hash(r.Cols, 0, r.N, hi, lo)
 		mu.Lock()

@@ -384,7 +384,7 @@ func TestNoAllocationPerRow(t *testing.T) {
 	defer s.close()
 	g := &benchGen{r: rand.New(rand.NewPCG(1, 1))}
 	pool := cdc.NewBatchPool(benchSchema())
-	h, _ := cdc.NewKeyHasher(benchSchema(), 1)
+	h := cdc.NewKeyHasher(benchSchema(), 1)
 	var bs []*cdc.Batch
 	for range 8 {
 		b := g.batch(pool, ins, cdc.MaxBatchRows, 0)

@@ -220,7 +220,7 @@ func benchShard(b *testing.B, op cdc.Op, encode bool) {
 	pool := cdc.NewBatchPool(benchSchema())
 	g := &benchGen{r: rand.New(rand.NewPCG(1, 1))}
 	ctx := context.Background()
-	h, _ := cdc.NewKeyHasher(benchSchema(), 1)
+	h := cdc.NewKeyHasher(benchSchema(), 1)
 	barrier := func() {
 		s.k++
 		p, err := w.Prepare(ctx, s.k)

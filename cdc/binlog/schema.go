@@ -81,9 +81,6 @@ func compile(t *SourceTable, opts *TableOptions) (*cdc.Schema, []column, *cdc.Er
 			}
 		}
 	}
-	if _, err := cdc.NewKeyHasher(s, 0); err != nil {
-		return nil, nil, cdc.AsError(err)
-	}
 	for _, m := range []struct {
 		name string
 		kind cdc.Kind
@@ -173,6 +170,10 @@ func (c *column) resolve(opts *TableOptions) (cdc.Type, *cdc.Error) {
 		if src.Key > 0 && !c.cs.oneToOne() {
 			return refuse("as a key, its character set %s has several bytes for one character", src.Charset)
 		}
+	}
+	if (c.fam == famFloat || c.fam == famDouble) && src.Key > 0 && strings.Contains(src.ColumnType, "(") {
+		// WHERE c = 1e6 does not find 1e6 in FLOAT(8,2), whose largest number 999999.99 is stored as just that.
+		return cdc.Type{}, cdc.Errorf(cdc.CodeKeyType, c.table, "key column %s is %s: MySQL rounds what it compares with such numbers, and does not find all of them", src.Name, src.ColumnType)
 	}
 	if c.fam == famEnum || c.fam == famSet {
 		if len(src.Values) == 0 || c.fam == famSet && len(src.Values) > 64 || len(src.Values) > 65535 {

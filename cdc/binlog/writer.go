@@ -36,10 +36,7 @@ func (f *fault) Error() string { return f.err.Error() }
 func (f *fault) Unwrap() error { return f.err }
 
 func newWriter(s *cdc.Schema, opts *TableOptions, seed uint64, pool *cdc.BatchPool, emit func(*cdc.Batch) error) (*writer, *cdc.Error) {
-	h, err := cdc.NewKeyHasher(s, seed)
-	if err != nil {
-		return nil, cdc.AsError(err)
-	}
+	h := cdc.NewKeyHasher(s, seed)
 	w := &writer{schema: s, pool: pool, hasher: h, emit: emit, metaOp: -1, metaTS: -1, metaPos: -1}
 	for i := range s.Columns {
 		switch c := &s.Columns[i]; {

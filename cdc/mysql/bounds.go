@@ -17,6 +17,7 @@ import (
 //	n-12  n3.50            a number (integers, decimals, years, and ENUM, SET and BIT as their numbers)
 //	sText                  a text, in UTF-8
 //	x00ff                  bytes in hexadecimal
+//	f1.5e-07               a float or double
 //	t2024-02-29 10:00:00   a date, time or both
 //	a10.0.0.1              an address or a UUID of MariaDB
 //
@@ -26,7 +27,7 @@ import (
 // keyColumn is how a key column takes part in bounds.
 type keyColumn struct {
 	name string
-	kind byte   // n, s, x, t, a
+	kind byte   // n, f, s, x, t, a
 	expr string // what is selected as the value
 }
 
@@ -45,6 +46,9 @@ func keyColumns(t *binlog.SourceTable) ([]keyColumn, error) {
 			switch c.DataType {
 			case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year":
 				k.kind = 'n'
+			case "float", "double":
+				// As a double, which is printed with all its digits; floats are printed with six.
+				k.kind, k.expr = 'f', k.expr+" + 0e0"
 			case "bit", "enum", "set":
 				// These are ordered by number; compared with a text they would be ordered as texts.
 				k.kind, k.expr = 'n', "CAST("+k.expr+" AS UNSIGNED)"
@@ -89,6 +93,7 @@ func encodeBound(keys []keyColumn, values []string) (cdc.Bound, error) {
 
 var (
 	numberText  = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+	floatText   = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?$`)
 	hexText     = regexp.MustCompile(`^([0-9a-f]{2})*$`)
 	addressText = regexp.MustCompile(`^[-0-9a-f:.]+$`)
 	dateText    = regexp.MustCompile(`^[-0-9:. ]+$`)
@@ -118,6 +123,11 @@ func literals(keys []keyColumn, b cdc.Bound) ([]string, error) {
 		case 'n':
 			ok = numberText.MatchString(v)
 			out[i] = v
+		case 'f':
+			ok = floatText.MatchString(v)
+			if out[i] = v; !strings.Contains(v, "e") {
+				out[i] += "e0" // a number without an exponent is a decimal
+			}
 		case 's':
 			out[i] = stringLiteral(v)
 		case 'x':

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -43,10 +44,7 @@ func (s *Source) ReadRows(ctx context.Context, schema *cdc.Schema, keys *cdc.Bat
 
 // Keys makes a batch of deletes; see cdc.Loader.
 func (s *Source) Keys(schema *cdc.Schema, keys [][]byte) (*cdc.Batch, error) {
-	h, err := cdc.NewKeyHasher(schema, s.cfg.KeySeed)
-	if err != nil {
-		return nil, err
-	}
+	h := cdc.NewKeyHasher(schema, s.cfg.KeySeed)
 	return cdc.KeyBatch(schema, keys, h)
 }
 
@@ -127,6 +125,10 @@ func keyLiteral(src *binlog.SourceColumn, t cdc.Type, v *cdc.Vec, r int) (string
 		return fmt.Sprint(v.I32[r]), nil
 	case cdc.KindInt64:
 		return fmt.Sprint(v.I64[r]), nil
+	case cdc.KindFloat32:
+		return strconv.FormatFloat(float64(v.F32[r]), 'e', -1, 64), nil
+	case cdc.KindFloat64:
+		return strconv.FormatFloat(v.F64[r], 'e', -1, 64), nil
 	case cdc.KindDecimal:
 		if t.Layout() == cdc.LayoutI64 {
 			return decimalLiteral(v.I64[r], v.I64[r]>>63, int(t.Scale)), nil

@@ -277,7 +277,7 @@ func value(b *cdc.Batch, c, i int) string {
 	case cdc.KindInt64:
 		return strconv.FormatInt(v.I64[i], 10)
 	case cdc.KindFloat32:
-		return strconv.FormatFloat(float64(v.F32[i]), 'g', -1, 32)
+		return strconv.FormatFloat(float64(v.F32[i]), 'g', -1, 64)
 	case cdc.KindFloat64:
 		return strconv.FormatFloat(v.F64[i], 'g', -1, 64)
 	case cdc.KindDecimal:
@@ -311,6 +311,8 @@ func printed(s *cdc.Schema) []string {
 		switch c.Type.Kind {
 		case cdc.KindBinary:
 			q = "HEX(CAST(" + q + " AS BINARY))"
+		case cdc.KindFloat32, cdc.KindFloat64:
+			q = "CAST(" + q + " AS DOUBLE)"
 		case cdc.KindBool:
 			q += "+0"
 		case cdc.KindInt32:
@@ -327,6 +329,17 @@ func printed(s *cdc.Schema) []string {
 	return exprs
 }
 
+// normalFloats writes floats as value does.
+func normalFloats(s *cdc.Schema, row []string) {
+	for i := range row {
+		if k := s.Columns[i].Type.Kind; k == cdc.KindFloat32 || k == cdc.KindFloat64 {
+			if f, err := strconv.ParseFloat(row[i], 64); err == nil {
+				row[i] = strconv.FormatFloat(f, 'g', -1, 64)
+			}
+		}
+	}
+}
+
 // asMySQL reads a table as MySQL prints it, as key → row of the columns in the schema.
 func asMySQL(t testing.TB, db querier, s *cdc.Schema) map[string]string {
 	t.Helper()
@@ -336,6 +349,7 @@ func asMySQL(t testing.TB, db querier, s *cdc.Schema) map[string]string {
 	}
 	out := map[string]string{}
 	for _, r := range rows {
+		normalFloats(s, r)
 		var key []string
 		for _, k := range s.Key {
 			key = append(key, r[k])

@@ -128,7 +128,7 @@ func TestService(t *testing.T) {
 	const secret = "s3cr3t-of-the-test"
 	db.Exec("CREATE TABLE a (id BIGINT PRIMARY KEY, v VARCHAR(20))", "INSERT INTO a VALUES (1, 'x'), (2, 'y'), (3, 'z')",
 		"CREATE TABLE b (k VARCHAR(10) PRIMARY KEY, n INT)", "INSERT INTO b VALUES ('p', 1)",
-		"CREATE TABLE refused (v FLOAT PRIMARY KEY)")
+		"CREATE TABLE refused (v CHAR(9) CHARACTER SET sjis PRIMARY KEY)")
 	user := "u" + strings.ReplaceAll(db.Name, "_", "")[:min(20, len(strings.ReplaceAll(db.Name, "_", "")))]
 	db.Exec("CREATE USER IF NOT EXISTS '"+user+"'@'%' IDENTIFIED BY '"+secret+"'",
 		"GRANT SELECT, RELOAD, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '"+user+"'@'%'")

@@ -101,6 +101,8 @@ func TestWrongMissingAndExtraRows(t *testing.T) {
 		"bigint":   {"BIGINT", [4]string{"1", "-2", "3", "4"}, [3]string{"k=-2", "k=3", "k=4"}},
 		"unsigned": {"BIGINT UNSIGNED", [4]string{"1", "18446744073709551615", "3", "4"}, [3]string{"k=18446744073709551615", "k=3", "k=4"}},
 		"decimal":  {"DECIMAL(30,3)", [4]string{"1", "-2.5", "3", "0.125"}, [3]string{"k=-2.500", "k=3.000", "k=0.125"}},
+		"double":   {"DOUBLE", [4]string{"0.1", "-1e300", "5e-324", "0.30000000000000004"}, [3]string{"k=-1e+300", "k=5e-324", "k=0.30000000000000004"}},
+		"float":    {"FLOAT", [4]string{"0.1", "16777216", "-0.5", "1e-45"}, [3]string{"k=1.6777216e+07", "k=-0.5", "k=1e-45"}},
 		"text":     {"VARCHAR(40) COLLATE utf8mb4_0900_ai_ci", [4]string{"'a'", "'it''s \\\\'", "'ß'", "'日本'"}, [3]string{`k="it's \\"`, `k="ß"`, `k="日本"`}},
 		"binary":   {"VARBINARY(16)", [4]string{"x'00'", "x'ff00'", "x''", "x'61'"}, [3]string{"k=0xff00", "k=0x", "k=0x61"}},
 		"datetime": {"DATETIME(6)", [4]string{"'2026-01-01'", "'1999-12-31 23:59:59.999999'", "'2000-02-29'", "'2026-01-02'"},

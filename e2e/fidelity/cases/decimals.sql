@@ -62,16 +62,61 @@ UPDATE t SET f = f / 7;
 
 -- case: double_key
 -- about: DOUBLE as a key; 0 and -0 are one key to MySQL
--- expect: refused KEY_TYPE
 CREATE TABLE t (d DOUBLE PRIMARY KEY, v INT);
-INSERT INTO t VALUES (0.1, 1), (-1e300, 2);
+INSERT INTO t VALUES (0.1, 1), (-1e300, 2), (0, 3), (5e-324, 4), (1.7976931348623157e308, 5), (9007199254740993, 6), (0.30000000000000004, 7), (0.3, 8);
 -- then
-UPDATE t SET v = 3 WHERE d > 0;
+UPDATE t SET v = v + 10 WHERE d >= 0;
+UPDATE t SET d = -d WHERE d = 0;
+UPDATE t SET v = v + 1 WHERE d = 0;
+UPDATE t SET d = d * 2 WHERE d = 0.1;
+DELETE FROM t WHERE d = 0.3;
+DELETE FROM t WHERE v = 2;
+INSERT INTO t VALUES (0.3, 9), (-5e-324, 10);
+UPDATE t SET d = 0 WHERE d = 0;
+
+-- case: double_key_zero
+-- about: a key of -0 that becomes 0, is deleted, and comes again
+CREATE TABLE t (d DOUBLE PRIMARY KEY, v INT);
+INSERT INTO t VALUES (-0e0, 1), (1, 1);
+-- then
+UPDATE t SET v = 2;
+UPDATE t SET d = 0e0 WHERE d = 0;
+DELETE FROM t WHERE d = -0e0;
+INSERT INTO t VALUES (-0e0, 3);
+START TRANSACTION;
+DELETE FROM t WHERE d = 0;
+INSERT INTO t VALUES (0, 4);
+UPDATE t SET d = -d, v = 5;
+COMMIT;
 
 -- case: float_key
 -- about: FLOAT as a part of a key
--- expect: refused KEY_TYPE
 CREATE TABLE t (a INT, f FLOAT, v INT, PRIMARY KEY (a, f));
-INSERT INTO t VALUES (1, 0.1, 1), (1, 0.2, 2);
+INSERT INTO t VALUES (1, 0.1, 1), (1, 0.2, 2), (1, 16777216, 3), (1, 16777218, 4), (2, -0e0, 5), (3, 1e-45, 6), (3, 3.4028234e38, 7);
 -- then
 UPDATE t SET v = 3 WHERE a = 1;
+UPDATE t SET a = 3 - a WHERE a < 3 AND f < 1;
+DELETE FROM t WHERE f > 1e30;
+
+-- case: float_key_digits
+-- about: FLOAT and DOUBLE with digits as keys
+-- expect: refused KEY_TYPE
+CREATE TABLE t (f FLOAT(9,3), d DOUBLE(12,2), v INT, PRIMARY KEY (d, f));
+INSERT INTO t SELECT n * 1.001, n / 7, n FROM (WITH RECURSIVE s AS (SELECT -50 n UNION ALL SELECT n + 1 FROM s WHERE n < 50) SELECT n FROM s) x;
+-- then
+UPDATE t SET f = f + 0.001 WHERE v % 3 = 0;
+UPDATE t SET v = 0 WHERE d > 1.3;
+DELETE FROM t WHERE v = -7;
+
+-- case: float_key_keeps
+-- about: a table with a FLOAT key whose other columns change, and whose key column is renamed
+CREATE TABLE t (f FLOAT NOT NULL, a INT, PRIMARY KEY (f));
+INSERT INTO t VALUES (0.1, 1), (0.7, 2);
+-- then
+ALTER TABLE t ADD COLUMN b VARCHAR(10), RENAME COLUMN f TO g;
+INSERT INTO t VALUES (0.9, 3, 'x');
+UPDATE t SET b = 'y' WHERE g < 0.5;
+ALTER TABLE t MODIFY g DOUBLE NOT NULL;
+UPDATE t SET a = a + 1;
+DELETE FROM t WHERE a = 4;
+
