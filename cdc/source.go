@@ -63,7 +63,8 @@ type Source interface {
 	Discover(ctx context.Context) ([]Discovered, error)
 	// Compare orders two positions of this source's log: -1, 0, 1. It fails if they come from different histories.
 	Compare(a, b Position) (int, error)
-	// Holds fails, with a code that no other attempt mends, if the log cannot be followed from the position any more.
+	// Holds fails, with a code that no other attempt mends, if the log cannot be followed from the position any more: of class TablePaused
+	// if another position will do.
 	Holds(ctx context.Context, p Position) error
 	// Follow delivers the log from the earliest of the starts on until ctx ends or something fails. A lost connection is
 	// retried inside between transactions; in the middle of one, Follow fails, since half of it was handed on.

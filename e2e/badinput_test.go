@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	iceberggo "github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -187,34 +189,107 @@ func sessionSettings(t *testing.T, m *testenv.MySQLServer) {
 	tr.equal(m, soon, "a", "b", "c", "j")
 }
 
-// purged: the server has thrown away log that the tables need. Which tables is said, and reloading them is the remedy.
+// purged: the server has thrown away log that tables need. Each table that does pauses, or is loaded anew by itself; the others go on.
+// Rows that vanished and changed meanwhile are right in the end, and no reader ever finds a table empty.
 func purged(t *testing.T, m *testenv.MySQLServer) {
-	tr := newTrial(t, m, "purged", settings{file: true})
-	tr.well("a", "b")
-	tr.stops()
-	tr.sql("UPDATE a SET n = n + 1", "DELETE FROM b WHERE id = 3", "FLUSH BINARY LOGS")
-	end, _, err := m.BinlogEnd(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	tr := newTrial(t, m, "purged", settings{file: true, rules: `{match: "*.b", reload: manual}`})
+	tr.sql("CREATE TABLE c LIKE a", "INSERT INTO c SELECT * FROM a")
+	tr.well("a", "b", "c")
+	if out, code := tr.tell("pause", "purged.c"); code != 0 {
+		t.Fatalf("pause: %d: %s", code, out)
 	}
-	tr.sql("PURGE BINARY LOGS TO '" + end.Name + "'")
-	if logs, err := m.Query(t.Context(), "SHOW BINARY LOGS"); err != nil || logs[0][0] != end.Name {
-		t.Fatalf("not purged: %v %v", logs, err)
-	}
-	tr.refuses(1, "MYSQL_PURGED", "purged.a", "purged.b", "cdc2lake reload")
-	if out, code := tr.tell("reload", "purged.a", "--no-wait"); code != 0 {
-		t.Fatalf("reload: %d: %s", code, out)
-	}
-	last := tr.refuses(1, "MYSQL_PURGED", "purged.b")
-	if strings.Contains(last, "purged.a") {
-		t.Errorf("a table that is loaded anew needs no old log: %s", last)
-	}
-	if out, code := tr.tell("reload", "purged.b", "--no-wait"); code != 0 {
-		t.Fatalf("reload: %d: %s", code, out)
-	}
-	tr.well("a", "b")
-	tr.sql("UPDATE a SET n = 0", "UPDATE b SET n = 0")
+	// Only c needs the log from here on.
+	tr.sql("UPDATE c SET n = -n WHERE id < 5", "DELETE FROM c WHERE id > 10", "INSERT INTO c VALUES (100, 'x', 1)")
+	gone := tr.purge()
+	tr.sql("UPDATE a SET n = 1000")
 	tr.equal(m, soon, "a", "b")
+	full := tr.full("a", "b", "c")
+	if out, code := tr.tell("resume", "purged.c", "--no-wait"); code != 0 {
+		t.Fatalf("resume: %d: %s", code, out)
+	}
+	tr.equal(m, soon, "a", "b", "c")
+	if strings.Count(tr.logged(), "the table is loaded anew") != 1 {
+		t.Errorf("more than c was loaded anew:\n%s", tr.logged())
+	}
+	tr.stops()
+	// Now all do.
+	tr.sql("UPDATE a SET n = n + 1 WHERE id < 7", "DELETE FROM a WHERE id = 8", "INSERT INTO a VALUES (100, 'new', 1)", "DELETE FROM b WHERE id = 3", "UPDATE c SET v = 'c'")
+	if now := tr.purge(); now == gone {
+		t.Fatal("nothing was purged")
+	}
+	tr.sql("UPDATE a SET n = n + 1 WHERE id = 9")
+	tr.well("a", "c")
+	tr.shows("b", "paused", "MYSQL_PURGED")
+	tr.sql("UPDATE a SET n = 0 WHERE id = 2", "UPDATE b SET n = 0", "UPDATE c SET n = 3")
+	tr.equal(m, soon, "a", "c")
+	if out, code := tr.tell("reload", "purged.b"); code != 0 {
+		t.Fatalf("reload: %d: %s", code, out)
+	}
+	tr.equal(m, soon, "a", "b", "c")
+	full()
+	tr.stops()
+}
+
+// full returns what makes sure that no snapshot of the tables that was made meanwhile is empty.
+func (tr *trial) full(names ...string) func() {
+	tr.t.Helper()
+	snapshots := func(name string) []table.Snapshot {
+		cat, err := tr.catalog(tr.t.Context())
+		if err != nil {
+			tr.t.Fatal(err)
+		}
+		tab, err := cat.LoadTable(tr.t.Context(), table.Identifier{tr.db, name})
+		if err != nil {
+			tr.t.Fatal(err)
+		}
+		return tab.Metadata().Snapshots()
+	}
+	seen := map[int64]bool{}
+	for _, name := range names {
+		for _, s := range snapshots(name) {
+			seen[s.SnapshotID] = true
+		}
+	}
+	return func() {
+		tr.t.Helper()
+		for _, name := range names {
+			fresh := 0
+			for _, s := range snapshots(name) {
+				if seen[s.SnapshotID] {
+					continue
+				}
+				fresh++
+				rows, err := strconv.Atoi(s.Summary.Properties["total-records"])
+				gone, err2 := strconv.Atoi(s.Summary.Properties["total-position-deletes"])
+				if err != nil || err2 != nil || rows-gone < 1 {
+					tr.t.Errorf("a reader found %s empty: %v", name, s.Summary)
+				}
+			}
+			if fresh == 0 {
+				tr.t.Errorf("%s has no new snapshot", name)
+			}
+		}
+	}
+}
+
+// purge removes all but the newest file of the server's log, and returns its name.
+func (tr *trial) purge() string {
+	tr.t.Helper()
+	tr.sql("FLUSH BINARY LOGS")
+	end, _, err := tr.mysql.BinlogEnd(tr.t.Context())
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(soon); ; time.Sleep(100 * time.Millisecond) { // the server keeps what a connection reads
+		tr.sql("PURGE BINARY LOGS TO '" + end.Name + "'")
+		logs, err := tr.mysql.Query(tr.t.Context(), "SHOW BINARY LOGS")
+		if err == nil && logs[0][0] == end.Name {
+			return end.Name
+		}
+		if time.Now().After(deadline) {
+			tr.t.Fatalf("not purged: %v %v", logs, err)
+		}
+	}
 }
 
 // TestBinlogOff: without a binary log there is nothing to follow.

@@ -103,6 +103,9 @@ func (g *generation) recover(ctx context.Context) ([]cdc.TableStart, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catch up with the tables: %w", err)
 	}
+	if err := g.pauseUnheld(ctx, starts); err != nil {
+		return nil, err
+	}
 	g.adopt(discovered, started.Entries, reqs, starts)
 	o.Observer.generation(gen, starts)
 	o.Logger.Info("generation begins", "epoch", gen.Epoch, "generation", gen.Number, "tables", len(g.tables))

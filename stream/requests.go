@@ -70,6 +70,8 @@ func (g *generation) applyPauses(ctx context.Context, entries map[cdc.TableID]cd
 			switch {
 			case err == nil:
 				e.Paused = nil
+			case cdc.ClassOf(err) == cdc.TablePaused:
+				e.Paused = cdc.PauseOf(cdc.Errorf(cdc.AsError(err).Code, r.Table, "%w", err), time.Now().UnixMicro())
 			case cdc.ClassOf(err) == cdc.Fatal:
 				e.Paused = cdc.PauseOf(cdc.Errorf(CodeNoResume, r.Table, "%w", err), time.Now().UnixMicro())
 			default:

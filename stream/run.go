@@ -41,6 +41,9 @@ func Run(ctx context.Context, o Options) error {
 			o.Logger.Error("table paused", "table", e.Table, "code", e.Code.Name, "err", e, "remedy", e.Remedy())
 			o.Observer.restart(err, 0)
 			continue
+		case e != nil && e.Table == (cdc.TableID{}) && e.Code.Mend != cdc.MendNone:
+			r.unheld = e // some tables' place in the log is gone: the next generation finds out whose
+			continue
 		case cdc.ClassOf(err) == cdc.Fatal || cdc.ClassOf(err) == cdc.Fenced || e != nil && e.Code.Class == cdc.TablePaused && e.Table == (cdc.TableID{}):
 			return err
 		}
@@ -81,6 +84,8 @@ type runner struct {
 	// begun are those of which no part is committed yet: a generation that ends before has them begin again. The value is
 	// TableRequest.Empty.
 	begun map[cdc.TableID]bool
+	// unheld: the source could not follow the log from where some table stands.
+	unheld *cdc.Error
 	// unkept are decided statements that the history may not have yet; the newest record has them too.
 	unkept []cdc.Statement
 }

@@ -17,7 +17,7 @@ var (
 	codeTLS        = cdc.NewCode("MYSQL_TLS", cdc.Fatal, "the TLS connection to MySQL cannot be verified or set up", "give the server's CA with tls.ca, check tls.server_name, or choose another tls.mode")
 	codeProtocol   = cdc.NewCode("MYSQL_PROTOCOL", cdc.Retryable, "the server sent something that the MySQL protocol does not allow", "a proxy may stand between; connect to the server itself, and report it if it happens again")
 	codePreflight  = cdc.NewCode("MYSQL_PREFLIGHT", cdc.Fatal, "the server's settings do not allow replication without loss", "run `cdc2lake check`, which names each setting and the statement that corrects it")
-	codePurged     = cdc.NewCode("MYSQL_PURGED", cdc.Fatal, "the server has purged log that tables still need", "reload the tables named (`cdc2lake reload TABLE`), and raise binlog_expire_logs_seconds")
+	codePurged     = cdc.NewCode("MYSQL_PURGED", cdc.TablePaused, "the server has purged log that a table still needs", "raise binlog_expire_logs_seconds; the table is loaded anew by itself, and keeps its rows until they are replaced; with reload: manual, do so with `cdc2lake reload TABLE`").Mended(cdc.MendReload)
 	codeHistory    = cdc.NewCode("MYSQL_HISTORY", cdc.Fatal, "the server's history is not the one the tables were made from", "connect to the server (or a replica) that has all transactions of the position; after a restore from a backup reload the tables")
 	codePosition   = cdc.NewCode("MYSQL_POSITION", cdc.Fatal, "a log position cannot be read or compared", "it was written by another version or for another server; see the message")
 	codeServerID   = cdc.NewCode("MYSQL_SERVER_ID", cdc.Retryable, "another replica uses the same server id", "set server_id to a number that no other replica of the server uses")

@@ -301,10 +301,7 @@ func (f *follower) rewind() {
 
 // request asks for what follows the last complete transaction, and for that one again.
 func (f *follower) request() dumpRequest {
-	f.s.delivered.mu.Lock()
-	from := f.s.delivered.tables
-	f.s.delivered.mu.Unlock()
-	req := dumpRequest{server: f.server, file: f.at.file, pos: f.at.pos, starts: from}
+	req := dumpRequest{server: f.server, file: f.at.file, pos: f.at.pos}
 	if f.gtids != nil {
 		f.gtids.flush()
 		req.gtids, req.full = true, f.gtids.set.clone()

@@ -3,7 +3,6 @@ package mysql
 import (
 	"encoding/hex"
 	"math/big"
-	"sort"
 	"strings"
 	"time"
 
@@ -24,15 +23,6 @@ func stringLiteral(s string) string {
 func quoteName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
 
 func quoteTable(t cdc.TableID) string { return quoteName(t.Database) + "." + quoteName(t.Name) }
-
-// sorted joins names in order.
-func sorted(names []string) string {
-	if len(names) == 0 {
-		return "nobody"
-	}
-	sort.Strings(names)
-	return strings.Join(names, ", ")
-}
 
 // hexLiteral writes bytes; those of a BIT column as a number, as which it is compared.
 func hexLiteral(src *binlog.SourceColumn, b []byte) string {

@@ -35,10 +35,8 @@ type dumpRequest struct {
 	server    string // of file positions
 	file      string
 	pos       uint64
-	// starts are the tables' own starts, to name those that miss purged log.
-	starts map[cdc.TableID]startOf
-	last   gtid
-	verify bool
+	last      gtid
+	verify    bool
 }
 
 // received is what the receiver hands to the decoder: first the start of a connection, then blocks, then an error.

@@ -19,14 +19,7 @@ func checkGTIDs(cn *conn, req *dumpRequest) error {
 			cn.uuid, abbreviate(req.full.String()), abbreviate(executed.String()))
 	}
 	if !req.full.covers(purged) {
-		var needs []string
-		for t, st := range req.starts {
-			if st.set != nil && !st.set.covers(purged) {
-				needs = append(needs, t.String())
-			}
-		}
-		return cdc.Errorf(codePurged, cdc.TableID{}, "the log from %s on is needed by %s; the server has purged %s",
-			abbreviate(req.full.String()), sorted(needs), abbreviate(purged.String()))
+		return cdc.Errorf(codePurged, cdc.TableID{}, "the log from %s on is needed; the server has purged %s", abbreviate(req.full.String()), abbreviate(purged.String()))
 	}
 	if req.verify && !req.set.covers(purged) {
 		// Nothing is missing, but the last transaction cannot be seen again: the log was purged up to here, or this server
@@ -116,11 +109,7 @@ func checkFile(cn *conn, req *dumpRequest) error {
 			return cdc.Errorf(codeHistory, cdc.TableID{}, "the server's log ends before %s: it was reset, or lost its end", req.file)
 		}
 	}
-	var needs []string
-	for t := range req.starts {
-		needs = append(needs, t.String())
-	}
-	return cdc.Errorf(codePurged, cdc.TableID{}, "the log from %s:%d on is needed by %s; the server has purged %s", req.file, req.pos, sorted(needs), req.file)
+	return cdc.Errorf(codePurged, cdc.TableID{}, "the log from %s:%d on is needed; the server has purged %s", req.file, req.pos, req.file)
 }
 
 // Holds implements cdc.Source.
