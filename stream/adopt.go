@@ -16,7 +16,7 @@ func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.
 	for i := range discovered {
 		d := &discovered[i]
 		req := cdc.TableRequest{Discovered: d}
-		reload := d.Err == nil && slices.ContainsFunc(g.requestsOf(d.Table), func(r checkpoint.Request) bool { return r.Verb == checkpoint.Reload && !g.tried[r.Key] })
+		reload := d.Err == nil && g.asksReload(g.requests, d.Table)
 		e, known := entries[d.Table]
 		if known && e.ID.K == 0 && e.Paused != nil {
 			known = false // it was refused before it ever had data: it joins as new once it can
@@ -61,6 +61,11 @@ func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.
 		out = append(out, req)
 	}
 	return out
+}
+
+// asksReload reports whether one of the requests is to load the table anew, and was not tried in vain.
+func (g *generation) asksReload(reqs []checkpoint.Request, t cdc.TableID) bool {
+	return slices.ContainsFunc(reqs, func(r checkpoint.Request) bool { return r.Table == t && r.Verb == checkpoint.Reload && !g.tried[r.Key] })
 }
 
 // requestsOf returns the requests that concern a table.

@@ -49,9 +49,7 @@ func (g *generation) applyPauses(ctx context.Context, entries map[cdc.TableID]cd
 	}
 	loads := func(i int) bool {
 		_, begun := g.begun[g.requests[i].Table]
-		return begun || slices.ContainsFunc(g.requests[:i], func(r checkpoint.Request) bool {
-			return r.Table == g.requests[i].Table && r.Verb == checkpoint.Reload && !g.tried[r.Key]
-		})
+		return begun || g.asksReload(g.requests[:i], g.requests[i].Table)
 	}
 	var taken []checkpoint.Request
 	for i, r := range g.requests {

@@ -48,7 +48,7 @@ func TestUsage(t *testing.T) {
 		{"reload", 2, "DATABASE.TABLE"},
 		{"pause", 2, "DATABASE.TABLE"},
 		{"resume orders", 2, "orders"},
-		{"reload orders", 2, `"orders" is not DATABASE.TABLE`},
+		{"reload orders", 2, "expected database.table"},
 		{"init a b", 2, "at most one argument"},
 		{"run", 1, "error CONFIG: open pipeline.yaml"},
 		{"check --config nope.yaml", 1, "fix: write a configuration with cdc2lake init"},

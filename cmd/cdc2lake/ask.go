@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,7 +83,12 @@ func (a *app) ask(ctx context.Context, cfg *config.Config, verb checkpoint.Verb,
 			}
 		}
 		if n == len(tables) {
-			return &cdc.Error{Code: codeUnknownTable, Msg: "the pipeline has none that matches " + args[i]}
+			var known []string
+			for id := range rec.Tables {
+				known = append(known, id.String())
+			}
+			slices.Sort(known)
+			return &cdc.Error{Code: codeUnknownTable, Msg: "the pipeline has none that matches " + args[i] + "; known are: " + strings.Join(known, ", ")}
 		}
 	}
 	slices.SortFunc(tables, func(x, y cdc.TableID) int { return strings.Compare(x.String(), y.String()) })
@@ -96,10 +102,25 @@ func (a *app) ask(ctx context.Context, cfg *config.Config, verb checkpoint.Verb,
 	if !wait {
 		return nil
 	}
-	return a.awaitAnswers(ctx, v, verb, tables)
+	if err := a.awaitAnswers(ctx, v, verb, tables); err != nil {
+		return err
+	}
+	if verb != checkpoint.Reload {
+		return a.sayAnswers(ctx, v, verb, tables)
+	}
+	var failed error
+	for _, t := range tables {
+		if err := a.awaitLoad(ctx, v, t); err != nil {
+			if e := cdc.AsError(err); e == nil || e.Code != codePaused {
+				return err
+			}
+			failed = errors.Join(failed, err)
+		}
+	}
+	return failed
 }
 
-// awaitAnswers waits until the requests are gone, and says what came of them.
+// awaitAnswers waits until the requests are gone.
 func (a *app) awaitAnswers(ctx context.Context, v *view, verb checkpoint.Verb, tables []cdc.TableID) error {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
@@ -109,7 +130,7 @@ func (a *app) awaitAnswers(ctx context.Context, v *view, verb checkpoint.Verb, t
 			return err
 		}
 		if !slices.ContainsFunc(reqs, func(r checkpoint.Request) bool { return r.Verb == verb && slices.Contains(tables, r.Table) }) {
-			break
+			return nil
 		}
 		if !said {
 			said = true
@@ -121,6 +142,10 @@ func (a *app) awaitAnswers(ctx context.Context, v *view, verb checkpoint.Verb, t
 		case <-tick.C:
 		}
 	}
+}
+
+// sayAnswers says what came of requests to pause or resume.
+func (a *app) sayAnswers(ctx context.Context, v *view, verb checkpoint.Verb, tables []cdc.TableID) error {
 	rec, err := v.records.Newest(ctx)
 	if err != nil {
 		return err
