@@ -44,6 +44,16 @@ const (
 // everything in a list of columns stands for all that it can mean.
 const everything = "*"
 
+// Alike reports whether what is configured for two columns is the same.
+func (o *TableOptions) Alike(a, b string) bool {
+	for _, list := range [][]string{o.Exclude, o.Hash, o.Boolean, o.Microseconds, o.WKB} {
+		if contains(list, a) != contains(list, b) {
+			return false
+		}
+	}
+	return true
+}
+
 // contains reports whether the list names the column; MySQL's column names are case-insensitive.
 func contains(list []string, name string) bool {
 	for _, s := range list {

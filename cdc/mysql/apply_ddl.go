@@ -102,6 +102,11 @@ func (f *follower) redefine(t *followed, x ddlEffect, sql string) error {
 	if t.schema.Keyless() {
 		return f.pause(t.id, cdc.Errorf(codeDDL, t.id, "the table has no key, so that a row is told from others by all its columns: %q", abbreviate(sql)))
 	}
+	for to, from := range x.renamed {
+		if !t.opts.Alike(from, to) {
+			return f.pause(t.id, cdc.Errorf(codeDDL, t.id, "the column %s was renamed to %s, and the configuration treats these names differently: %q", from, to, abbreviate(sql)))
+		}
+	}
 	s.Version = t.schema.Version + 1
 	for i := range s.Columns {
 		c := &s.Columns[i]
