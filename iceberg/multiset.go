@@ -147,6 +147,9 @@ func (t *tableWriter) balance() error {
 			return cdc.Errorf(cdc.CodeInternal, t.id, "slot %d: the state lacks row %x/%x", w.o.slot, m.gone[i].Hi, m.gone[i].Lo)
 		}
 	}
+	if len(p.deleted) >= mostDeleted {
+		p.settle()
+	}
 	p.deleted = append(p.deleted, m.goneAt...)
 	return nil
 }

@@ -23,6 +23,8 @@ import (
 	"github.com/cdc2lake/cdc2lake/stream/state"
 )
 
+func init() { mostDeleted = 3 }
+
 // A row of the tests is one Go value per column: nil for NULL, bool, int32, int64, float32, float64, [2]int64 (low, high) or string.
 type testRow []any
 

@@ -34,7 +34,8 @@ type tablePart struct {
 	ck      *Prepared
 	table   cdc.TableID
 	counts  cdc.Counts
-	deleted []state.Loc
+	deleted []state.Loc                     // what is not in gone yet
+	gone    map[uint32]*roaring.Bitmap      // deleted positions by file
 	specs   map[int]iceberggo.PartitionSpec // of the targets that files were written for
 	last    *writeTarget
 	dropped bool // the table paused
@@ -105,7 +106,22 @@ func (c *Prepared) Wait(ctx context.Context) ([]cdc.Committable, error) {
 // delta returns the part as the committer takes it.
 func (p *tablePart) delta() *delta {
 	slices.SortFunc(p.files, func(a, b dataFile) int { return int(int64(a.num) - int64(b.num)) })
-	d := &delta{files: p.files, deleted: map[uint32]*roaring.Bitmap{}}
+	p.settle()
+	for _, bm := range p.gone {
+		bm.RunOptimize()
+	}
+	return &delta{files: p.files, deleted: p.gone}
+}
+
+// mostDeleted is how many locations a part collects, at 8 bytes: a transaction of millions of rows would fill the memory with them. As
+// bitmaps they take some bits each. Tests have less.
+var mostDeleted = 1 << 19
+
+// settle moves the collected locations to the bitmaps.
+func (p *tablePart) settle() {
+	if p.gone == nil {
+		p.gone = map[uint32]*roaring.Bitmap{}
+	}
 	// Sorted, every file's positions are one ascending run.
 	sortLocs(p.deleted)
 	var pos []uint32
@@ -117,8 +133,11 @@ func (p *tablePart) delta() *delta {
 		}
 		bm := roaring.New()
 		bm.AddMany(pos)
-		bm.RunOptimize()
-		d.deleted[num] = bm
+		if old := p.gone[num]; old != nil {
+			old.Or(bm)
+		} else {
+			p.gone[num] = bm
+		}
 	}
-	return d
+	p.deleted = p.deleted[:0]
 }

@@ -83,6 +83,9 @@ func (t *tableWriter) seal(ctx context.Context) error {
 // wanted.
 func (t *tableWriter) decide() {
 	w, p := t.w, t.current()
+	if len(p.deleted) >= mostDeleted {
+		p.settle()
+	}
 	for i := range w.coll.ents {
 		e, known := &w.coll.ents[i], w.old[i] != state.None
 		if known && (t.emptied || t.base != 0) && t.gone(w.old[i].File()) {
