@@ -74,9 +74,9 @@ func (k *keylessPipe) same() {
 	var mu sync.Mutex
 	err := k.sink.Scan(context.Background(), k.id, nil, func(r *Rows) error {
 		hi, lo := make([]uint64, r.N), make([]uint64, r.N)
-		h.Hash(r.Cols, 0, r.N, hi, lo)
-		mu.Lock()
+		mu.Lock() // the hasher is one
 		defer mu.Unlock()
+		h.Hash(r.Cols, 0, r.N, hi, lo)
 		for i := range r.N {
 			row := make(testRow, len(r.Cols))
 			for c := range r.Cols {
