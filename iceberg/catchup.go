@@ -213,7 +213,7 @@ func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest
 	if empty {
 		rows = rowsGone
 	}
-	changed, err := t.begin(v, u.gen, start.Schema, rows)
+	changed, err := t.begin(v, u.gen, nil, start.Schema, rows)
 	if err != nil {
 		return err
 	}
@@ -242,13 +242,17 @@ func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest
 // miss any. Otherwise, or if the rows cannot be told apart, the first part takes the place of everything.
 func (u *catchUp) anew(ctx context.Context, t *sinkTable, v *metaVersion, d *cdc.Discovered, start *cdc.TableStart, hasRows bool) error {
 	start.Reload, start.Replace = true, true
+	was := start.Schema
+	if was == d.Schema {
+		was = nil // nothing was ever committed
+	}
 	start.Schema, start.Position, start.Load, start.Rows = d.Schema, d.Position, cdc.LoadState{}, 0
 	v, err := u.upgrade(ctx, t, v)
 	if err != nil {
 		return err
 	}
 	if hasRows && len(d.Schema.Key) > 0 && !u.s.o.alwaysReplace {
-		_, err := t.begin(v, u.gen, d.Schema, rowsReplaced)
+		_, err := t.begin(v, u.gen, was, d.Schema, rowsReplaced)
 		if err == nil {
 			start.Rows, err = u.state(ctx, t, v, d.Schema)
 		}
@@ -262,7 +266,7 @@ func (u *catchUp) anew(ctx context.Context, t *sinkTable, v *metaVersion, d *cdc
 		}
 		u.s.log.Info("the table is emptied before it is loaded anew", "table", t.id.String(), "because", err)
 	}
-	if _, err := t.begin(v, u.gen, d.Schema, rowsGone); err != nil {
+	if _, err := t.begin(v, u.gen, was, d.Schema, rowsGone); err != nil {
 		return err
 	}
 	start.Rows = 0

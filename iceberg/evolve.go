@@ -91,6 +91,8 @@ func evolve(cur *iceberggo.Schema, lastID int, was, s *cdc.Schema, formatVersion
 			if i := was.Column(name); i >= 0 && was.Columns[i].Doc != c.Doc {
 				f.Doc = c.Doc
 			}
+		} else if rows == rowsGone {
+			f.Doc = c.Doc
 		}
 		if ok && anew {
 			if have, known := cdcType(f.Type); !known || !holds(have, c.Type) || c.Key > 0 && !f.Required { // identifiers are required

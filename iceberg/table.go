@@ -189,8 +189,9 @@ func dataLocation(meta table.Metadata, partition, name string) (string, error) {
 	return loc, nil
 }
 
-// resetLocked starts a generation on version v with the definition as of its position.
-func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, src *cdc.Schema, parent *int64, rows rowsLeft) error {
+// resetLocked starts a generation on version v with the definition as of its position. was is the definition that v stands for, if that
+// is known and another one.
+func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, was, src *cdc.Schema, parent *int64, rows rowsLeft) error {
 	t.version, t.gen, t.parent = v, gen, parent
 	t.base, t.dropped, t.emptied = 0, false, false
 	t.heads, t.settled = map[uint64]int64{}, cdc.CheckpointID{}
@@ -205,7 +206,7 @@ func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, src *cdc.Sch
 			}
 		}
 	}
-	e, err := evolve(base.schema, t.lastID, nil, src, base.formatVersion, v.meta.PartitionSpecs(), rows)
+	e, err := evolve(base.schema, t.lastID, was, src, base.formatVersion, v.meta.PartitionSpecs(), rows)
 	if err != nil {
 		return err
 	}
@@ -215,10 +216,10 @@ func (t *sinkTable) resetLocked(v *metaVersion, gen cdc.Generation, src *cdc.Sch
 }
 
 // begin is resetLocked for catching up. changed: the table's own columns are others than the definition's.
-func (t *sinkTable) begin(v *metaVersion, gen cdc.Generation, src *cdc.Schema, rows rowsLeft) (changed bool, err error) {
+func (t *sinkTable) begin(v *metaVersion, gen cdc.Generation, was, src *cdc.Schema, rows rowsLeft) (changed bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	err = t.resetLocked(v, gen, src, headOf(v.meta), rows)
+	err = t.resetLocked(v, gen, was, src, headOf(v.meta), rows)
 	return err == nil && t.defs[0].added, err
 }
 

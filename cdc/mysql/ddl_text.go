@@ -101,7 +101,7 @@ func tokens(sql string, noBackslash bool) []token {
 }
 
 // forParser finds statements that may need rewriting.
-var forParser = regexp.MustCompile(`(?i)/\*T!|\b(nchar|national|nvarchar|spatial|geometry|point|linestring|polygon|multipoint|multilinestring|multipolygon|geometrycollection|geomcollection)\b`)
+var forParser = regexp.MustCompile(`(?i)/\*T!|\b(nchar|national|nvarchar|spatial|geometry|point|linestring|polygon|multipoint|multilinestring|multipolygon|geometrycollection|geomcollection|visible|invisible)\b`)
 
 // geometries are the names of geometric types in statements, and as information_schema shows them.
 var geometries = map[string]string{
@@ -113,7 +113,7 @@ var geometries = map[string]string{
 const geometryMark = "\x01geometry "
 
 // rewrite says a statement in words that the parser knows: national types with their character set, geometric types as an ENUM
-// with geometryMark, spatial indexes as indexes, and no comments of TiDB. What it takes wrongly for a type cannot be
+// with geometryMark, spatial indexes as indexes, columns and indexes whether visible or not, and no comments of TiDB. What it takes wrongly for a type cannot be
 // parsed afterwards, since the words it writes are reserved.
 func rewrite(sql string, ansiQuotes, noBackslash bool) string {
 	if !forParser.MatchString(sql) {
@@ -147,6 +147,8 @@ func rewrite(sql string, ansiQuotes, noBackslash bool) string {
 		switch {
 		case strings.HasPrefix(w, "/*t"):
 			put(t.from, " ", t.to)
+		case (w == "visible" || w == "invisible") && (word(i-3) != "alter" || word(i-2) != "index") && !beforeNames[word(i-1)] && !slices.Contains([]string{"", ",", "(", ".", "set"}, word(i-1)):
+			put(t.from, "", t.to)
 		case w == "spatial" && (word(i+1) == "index" || word(i+1) == "key"):
 			put(t.from, "", t.to)
 		case w == "spatial" && word(i-1) == "add":

@@ -274,6 +274,14 @@ DROP FUNCTION f;
 INSERT INTO t VALUES (4, 4);
 GRANT SELECT ON {db}.t TO 'cdc'@'127.0.0.1';
 
+-- case: comments_and_a_reload
+-- about: comments that change with what makes the table be loaded anew
+CREATE TABLE t (id INT PRIMARY KEY, a INT COMMENT 'old', b INT COMMENT 'goes', c INT COMMENT 'stays', d INT);
+INSERT INTO t VALUES (1, 1, 1, 1, 1), (2, 2, 2, 2, 2);
+-- then
+ALTER TABLE t MODIFY a VARCHAR(20) COMMENT 'new', MODIFY b INT, MODIFY id INT COMMENT 'the key', MODIFY d INT COMMENT 'now';
+INSERT INTO t VALUES (3, 'three', 3, 3, 3);
+
 -- case: comments
 -- about: comments become the columns' docs
 CREATE TABLE t (id INT PRIMARY KEY COMMENT 'the key', a INT COMMENT 'it''s "quoted" \\ and é😀', b INT COMMENT '', c INT) COMMENT 'of the table';
