@@ -88,6 +88,11 @@ unpack() {
     # shellcheck disable=SC2086 # one word a package
     (cd "$w/state/cache/archives" && apt-get "${APT[@]}" download $packages) >>"$w/log" 2>&1 || continue
     for deb in "$w"/state/cache/archives/*.deb; do dpkg-deb -x "$deb" "$root" >>"$w/log" 2>&1 || return 1; done
+    # MariaDB's plugin for encrypted logs is in a package of which nothing else is wanted.
+    [ $WANT != mariadb ] || (
+      mkdir "$w/state/plugin" && cd "$w/state/plugin" && apt-get "${APT[@]}" download mariadb-server &&
+        dpkg-deb --fsys-tarfile ./*.deb | tar -x -C "$root" ./usr/lib/mysql/plugin/file_key_management.so
+    ) >>"$w/log" 2>&1 || continue
     rm -rf "$w/state" "$root"/usr/share/{doc,man,locale,lintian}
     return 0
   done
@@ -249,7 +254,7 @@ make_data() {
       init_sql | sed 's/^CREATE USER/CREATE OR REPLACE USER/'
     } >"$work/init.sql"
     mkdir -p "$data"
-    "$program" "${as_root[@]}" --datadir="$data" --bootstrap --innodb-buffer-pool-size=32M --innodb-log-file-size=8M \
+    "$program" "${as_root[@]}" --datadir="$data" --bootstrap --tmpdir="$work" --innodb-buffer-pool-size=32M --innodb-log-file-size=8M \
       --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=OFF <"$work/init.sql" >"$work/log" 2>&1 ||
       { cat "$work/log" >&2; rm -rf "$work"; return 1; }
   fi
@@ -296,7 +301,7 @@ allow_keyring() {
 run() {
   local dir=$1 port=$2 flavor program version socket
   shift 2
-  mkdir -p "$dir"
+  mkdir -p "$dir/tmp"
   dir=$(cd "$dir" && pwd)
   ensure
   read -r flavor program version <"$PREFIX/complete"
@@ -317,7 +322,8 @@ run() {
   else
     options+=(--binlog-format=ROW --innodb-doublewrite=OFF --innodb-log-file-size=32M --gtid-strict-mode=ON)
   fi
-  exec "$program" "${as_root[@]}" --datadir="$dir/data" --bind-address=127.0.0.1 --port="$port" --socket="$socket" \
+  # A tmpdir of its own: MariaDB removes the temporary tables that it finds there at its start, also those of another server, which crashes.
+  exec "$program" "${as_root[@]}" --datadir="$dir/data" --tmpdir="$dir/tmp" --bind-address=127.0.0.1 --port="$port" --socket="$socket" \
     --pid-file="$dir/mysqld.pid" --server-id="$port" "${options[@]}" "$@"
 }
 

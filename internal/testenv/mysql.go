@@ -343,8 +343,13 @@ func (s *MySQLServer) Shutdown(ctx context.Context) error {
 
 // RestartWith is Restart with other server variables.
 func (s *MySQLServer) RestartWith(ctx context.Context, vars map[string]string) error {
-	s.options.Vars = maps.Clone(s.options.Vars)
-	maps.Copy(s.options.Vars, vars)
+	all := maps.Clone(vars)
+	for name, value := range s.options.Vars {
+		if _, ok := vars[name]; !ok {
+			all[name] = value
+		}
+	}
+	s.options.Vars = all
 	return s.Restart(ctx)
 }
 
