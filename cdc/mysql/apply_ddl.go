@@ -11,6 +11,9 @@ import (
 func (f *follower) statement(e *binlog.Event, sql string) error {
 	db := string(e.Query.Database)
 	sql, charset := statementText(&e.Query, sql)
+	if f.ddl.mariadb {
+		sql = commonComments(sql, e.Query.SQLMode&binlog.ModeNoBackslashEscapes != 0)
+	}
 	at := f.describe(db, sql, e.Query.SQLMode)
 	f.out.Statement(at)
 	defer f.out.Statement(nil)

@@ -143,12 +143,16 @@ func (d *ddlReader) read(db, sql string, sqlMode uint64, charset string) []ddlEf
 	}
 	d.strict, d.charset = sqlMode&binlog.ModeStrict != 0, charset
 	stmt, why := d.parse(sql, sqlMode, charset)
-	if stmt == nil {
-		return d.pauseMentioned(db, sql, why)
-	}
 	r := &ddlStatement{d: d, db: db, sql: sql}
-	r.statement(stmt)
-	return r.out
+	if stmt != nil {
+		r.statement(stmt)
+		return r.out
+	}
+	if n, maybe, ok := createdTable(sql, sqlMode&binlog.ModeANSIQuotes != 0); ok && charset != unreadable {
+		r.create(r.id(n), maybe)
+		return r.out
+	}
+	return d.pauseMentioned(db, sql, why)
 }
 
 // parse returns nil, and why, if the statement cannot be read.
@@ -180,7 +184,7 @@ func (d *ddlReader) parse(sql string, sqlMode uint64, charset string) (stmt ast.
 // definesTables reports whether a statement that concerns no followed table may concern one that is selected, or will be.
 func definesTables(sql string) bool {
 	w := firstWords(sql)
-	for _, p := range [...]string{"CREATE TABLE ", "RENAME TABLE ", "ALTER TABLE ", "DROP TABLE ", "TRUNCATE "} {
+	for _, p := range [...]string{"CREATE TABLE ", "CREATE OR REPLACE TABLE ", "RENAME TABLE ", "ALTER TABLE ", "DROP TABLE ", "TRUNCATE "} {
 		if strings.HasPrefix(w, p) {
 			return true
 		}
@@ -287,13 +291,7 @@ func (r *ddlStatement) statement(s ast.StmtNode) {
 		if s.TemporaryKeyword != ast.TemporaryNone {
 			return
 		}
-		if t := r.id(s.Table); r.d.lookup(t) != nil {
-			if !s.IfNotExists {
-				r.replaced(t, "the table was created anew")
-			}
-			return
-		}
-		r.out = append(r.out, ddlEffect{created: true, table: r.id(s.Table)})
+		r.create(r.id(s.Table), s.IfNotExists)
 	case *ast.DropIndexStmt:
 		r.dropIndex(r.id(s.Table), s.IndexName)
 	case *ast.CreateIndexStmt, *ast.AnalyzeTableStmt, *ast.AlterDatabaseStmt, *ast.CreateDatabaseStmt, *ast.CreateViewStmt,
@@ -301,6 +299,16 @@ func (r *ddlStatement) statement(s ast.StmtNode) {
 		*ast.GrantStmt, *ast.RevokeStmt, *ast.CreateUserStmt, *ast.OptimizeTableStmt:
 	default:
 		r.out = append(r.out, r.d.pauseMentioned(r.db, r.sql, "is of a kind that is not followed")...)
+	}
+}
+
+// create: a table of this name came into being, maybe only if there was none.
+func (r *ddlStatement) create(t cdc.TableID, maybe bool) {
+	switch {
+	case r.d.lookup(t) == nil:
+		r.out = append(r.out, ddlEffect{created: true, table: t})
+	case !maybe:
+		r.replaced(t, "the table was created anew")
 	}
 }
 

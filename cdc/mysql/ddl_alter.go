@@ -29,6 +29,10 @@ func (r *ddlStatement) alter(s *ast.AlterTableStmt) {
 		}
 		return
 	}
+	if ignores(r.sql) {
+		r.pause(t, "ALTER IGNORE removes and changes rows of which the log says nothing")
+		return
+	}
 	a := &alteration{r: r, table: t, def: cloneTable(old), initials: map[string]initial{}, renamed: map[string]string{}}
 	if name := replacedColumn(s.Specs); name != "" {
 		r.pause(t, "column "+name+" was dropped and added anew in one statement")

@@ -236,10 +236,17 @@ func TestDDLReader(t *testing.T) {
 		{"d", "ALTER TABLE t MODIFY v INT AS (id)", 0, "pause"},
 		{"d", "ALTER TABLE t MODIFY x INT", 0, "pause"},
 		{"d", "ALTER TABLE t DROP PARTITION p0", 0, "pause"},
+		{"d", "ALTER /* a comment */ ignore TABLE t ADD UNIQUE KEY (v)", 0, "pause"},
+		{"d", "/*!50000 ALTER IGNORE */ TABLE t ADD COLUMN w INT", 0, "pause"},
+		{"d", "ALTER TABLE t ADD COLUMN `ignore` INT", 0, "id,v,ignore"},
 		{"d", "ALTER TABLE t CONVERT TO CHARACTER SET latin1", 0, "pause"},
 		{"d", "ALTER TABLE other RENAME TO t", 0, "pause"},
 		{"d", "ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE t", 0, "pause"},
 		{"", "DROP DATABASE d", 0, "pause"},
+		{"d", "CREATE OR REPLACE TABLE t (u UUID)", 0, "pause"},
+		{"d", "CREATE TABLE IF NOT EXISTS t (u UUID)", 0, ""},
+		{"d", "CREATE TABLE u (u UUID, k INT REFERENCES t (id))", 0, "created u"},
+		{"d", "CREATE OR REPLACE TABLE u LIKE other", 0, "created u"},
 		{"d", "DROP VIEW t", 0, ""},
 		{"d", "DROP TEMPORARY TABLE IF EXISTS t", 0, ""},
 		{"d", "GRANT SELECT ON d.t TO x", 0, ""},
@@ -276,6 +283,8 @@ func TestDDLReader(t *testing.T) {
 				got = "pause"
 			case e.emptied:
 				got = "emptied"
+			case e.created && strings.Contains(c.sql, "CREATE"):
+				got = "created " + e.table.Name
 			case e.def != nil:
 				var names []string
 				for _, col := range e.def.Columns {

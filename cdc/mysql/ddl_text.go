@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/pingcap/tidb/pkg/parser/charset"
 
 	"github.com/cdc2lake/cdc2lake/cdc/binlog"
@@ -98,6 +99,86 @@ func tokens(sql string, noBackslash bool) []token {
 		out = append(out, token{from, i})
 	}
 	return out
+}
+
+// commonComments turns the comments that only MariaDB executes into those that all servers do, and the parser. In a log are only such as the server has
+// executed: it makes common comments of the others.
+func commonComments(sql string, noBackslash bool) string {
+	if !strings.Contains(sql, "/*M!") {
+		return sql
+	}
+	var b strings.Builder
+	at := 0
+	code := func(to int) { // what is between two tokens: white space and comments
+		b.WriteString(strings.ReplaceAll(sql[at:to], "/*M!", "/*!"))
+		at = to
+	}
+	for _, t := range tokens(strings.ReplaceAll(sql, "/*M!", "/*M "), noBackslash) {
+		code(t.from)
+		b.WriteString(sql[t.from:t.to])
+		at = t.to
+	}
+	code(len(sql))
+	return b.String()
+}
+
+// ignores reports whether an ALTER TABLE is MariaDB's ALTER IGNORE TABLE: the parser reads the word, and does not tell.
+func ignores(sql string) bool {
+	for _, t := range tokens(sql, false) {
+		switch strings.ToUpper(sql[t.from:t.to]) {
+		case "IGNORE":
+			return true
+		case "TABLE":
+			return false
+		}
+	}
+	return false
+}
+
+// createdTable returns the name in a CREATE TABLE that the parser cannot read, such as one with types of MariaDB's; maybe: IF NOT EXISTS.
+func createdTable(sql string, ansiQuotes bool) (name *ast.TableName, maybe, ok bool) {
+	all := tokens(sql, false)
+	next := func(words ...string) bool {
+		for i, w := range words {
+			if i >= len(all) || !strings.EqualFold(sql[all[i].from:all[i].to], w) {
+				return false
+			}
+		}
+		all = all[len(words):]
+		return true
+	}
+	if !next("CREATE") {
+		return nil, false, false
+	}
+	next("OR", "REPLACE")
+	if !next("TABLE") {
+		return nil, false, false
+	}
+	maybe = next("IF", "NOT", "EXISTS")
+	identifier := func() (ast.CIStr, bool) {
+		if len(all) == 0 {
+			return ast.CIStr{}, false
+		}
+		t := all[0]
+		w := sql[t.from:t.to]
+		all = all[1:]
+		switch {
+		case w[0] == '`' || w[0] == '"' && ansiQuotes:
+			if len(w) < 3 || w[len(w)-1] != w[0] || len(all) > 0 && all[0].from == t.to && sql[t.to] == w[0] { // a quote in the name
+				return ast.CIStr{}, false
+			}
+			w = w[1 : len(w)-1]
+		case !wordByte(w[0]) && (w[0] < 'A' || w[0] > 'Z'):
+			return ast.CIStr{}, false
+		}
+		return ast.NewCIStr(w), true
+	}
+	name = &ast.TableName{}
+	if name.Name, ok = identifier(); ok && next(".") {
+		name.Schema = name.Name
+		name.Name, ok = identifier()
+	}
+	return name, maybe, ok
 }
 
 // forParser finds statements that may need rewriting.

@@ -32,3 +32,46 @@ func TestStatementText(t *testing.T) {
 		}
 	}
 }
+
+func TestCommonComments(t *testing.T) {
+	for sql, want := range map[string]string{
+		"ALTER TABLE t DROP a": "ALTER TABLE t DROP a",
+		"ALTER TABLE t ADD x INT /*M! , DROP b */ /*M!100000 , DROP a */":                      "ALTER TABLE t ADD x INT /*! , DROP b */ /*!100000 , DROP a */",
+		"/*M!100500 ALTER TABLE t DROP a */":                                                   "/*!100500 ALTER TABLE t DROP a */",
+		"ALTER TABLE t ADD x INT COMMENT 'it''s /*M! a */', /* /*M b */ ADD `/*M!` INT":        "ALTER TABLE t ADD x INT COMMENT 'it''s /*M! a */', /* /*M b */ ADD `/*M!` INT",
+		`ALTER TABLE t ADD x INT COMMENT "\\" /*M! , DROP a */, COMMENT '\' /*M! b */' /*M!*/`: `ALTER TABLE t ADD x INT COMMENT "\\" /*! , DROP a */, COMMENT '\' /*M! b */' /*!*/`,
+	} {
+		if got := commonComments(sql, false); got != want {
+			t.Errorf("%s: got %s, want %s", sql, got, want)
+		}
+	}
+}
+
+func TestCreatedTable(t *testing.T) {
+	for sql, want := range map[string]string{
+		"CREATE TABLE t (u UUID)":                          "t",
+		"create /* x */ or replace table d.`a b` (u UUID)": "d.a b",
+		"CREATE TABLE IF NOT EXISTS \"q\" . t LIKE x":      "q.t maybe",
+		"CREATE TABLE `a``b` (i INT)":                      "",
+		"CREATE OR REPLACE UNIQUE INDEX i ON t (v)":        "",
+		"CREATE TABLE 't' (i INT)":                         "",
+		"ALTER TABLE t ADD u UUID":                         "",
+		"CREATE":                                           "",
+		"CREATE TABLE":                                     "",
+		"CREATE TABLE d.":                                  "",
+		"CREATE TABLE éa (u INET6)":                        "éa",
+	} {
+		got := ""
+		if n, maybe, ok := createdTable(sql, true); ok {
+			if got = n.Name.O; n.Schema.O != "" {
+				got = n.Schema.O + "." + got
+			}
+			if maybe {
+				got += " maybe"
+			}
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", sql, got, want)
+		}
+	}
+}

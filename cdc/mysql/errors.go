@@ -51,6 +51,7 @@ const (
 	erLockWaitTimeout    = 1205
 	erSpecificAccess     = 1227
 	erMasterFatalReading = 1236
+	erSlaveSameID        = 4052 // MariaDB
 	erTableDefChanged    = 1412
 	erQueryInterrupted   = 1317
 	erQueryTimeout       = 3024

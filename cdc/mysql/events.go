@@ -74,7 +74,7 @@ func dumpError(err error) error {
 		return false
 	}
 	code := codeConnect
-	if serverError(err) == erMasterFatalReading {
+	if n := serverError(err); n == erMasterFatalReading || n == erSlaveSameID {
 		switch {
 		case has("same server_uuid/server_id", "same server_uuid/server-id"):
 			code = codeServerID
@@ -85,7 +85,7 @@ func dumpError(err error) error {
 		case has("truncated in the middle of event"): // there, or where it was asked to begin
 			code = binlog.CodeDamaged
 		}
-	} else if n := serverError(err); n == erSpecificAccess || n == erAccessDenied || n == erDBAccessDenied {
+	} else if n == erSpecificAccess || n == erAccessDenied || n == erDBAccessDenied {
 		code = codeAccess
 	}
 	return cdc.Errorf(code, cdc.TableID{}, "the server ended the log: %w", err)

@@ -1,9 +1,12 @@
 package mysql
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -222,4 +225,79 @@ func TestMariaDBRestored(t *testing.T) {
 	q, _ := startAll(t, newSource(t, config(s, "d")), false)
 	must(t, s.Exec(ctx, "SET SESSION server_id = 77, gtid_seq_no = 50", "INSERT INTO d.t VALUES (5)"))
 	wantCode(t, q.fails(ctx), codeHistory, "gtid_strict_mode")
+}
+
+// TestMariaDBEncryptedLog: the server decrypts its log for those who ask for it, compressed or not, over a restart.
+func TestMariaDBEncryptedLog(t *testing.T) {
+	testenv.Slow(t)
+	s := mariaDBServer(t, nil)
+	ctx := timeout(t, time.Minute)
+	id := cdc.TableID{Database: "d", Name: "t"}
+	plugins, err := s.Query(ctx, "SELECT @@plugin_dir")
+	must(t, err)
+	if _, err := os.Stat(filepath.Join(plugins[0][0], "file_key_management.so")); err != nil {
+		t.Skip("the server has no plugin for keys: ", err)
+	}
+	keys := filepath.Join(s.Dir(), "keys")
+	must(t, os.WriteFile(keys, []byte("1;770A8A65DA156D24EE2A093277530142\n"), 0o600))
+	must(t, s.Exec(ctx, "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v VARCHAR(1000))", "INSERT INTO d.t VALUES (1, 'before the log is encrypted')"))
+	src := newSource(t, config(s, "d"))
+	src.cfg.xaMemory = 1 // XA rows are read again
+	p, _ := startAll(t, src, true)
+	p.sink.keep = true
+	p.catchUp(ctx)
+	p.stop()
+	must(t, s.RestartWith(ctx, map[string]string{"plugin_load_add": "file_key_management", "file_key_management_filename": keys, "encrypt_binlog": "ON"}))
+	p = resume(t, p, src)
+	must(t, p.load(ctx, id, 1))
+	for i := range 4 {
+		must(t, s.Exec(ctx, []string{"SET GLOBAL log_bin_compress = ON", "SET GLOBAL log_bin_compress = OFF"}[i%2]))
+		must(t, s.Exec(ctx, fmt.Sprintf("INSERT INTO d.t VALUES (%d, REPEAT('in the clear', 50))", 10*i+2), "UPDATE d.t SET v = CONCAT('x', v)", "XA START 'x'",
+			fmt.Sprintf("INSERT INTO d.t VALUES (%d, 'a'), (%d, 'b')", 10*i+3, 10*i+4), "XA END 'x'", "XA PREPARE 'x'"))
+		switch i {
+		case 1:
+			must(t, s.Exec(ctx, "FLUSH BINARY LOGS"))
+		case 2:
+			must(t, s.Restart(ctx))
+		}
+		must(t, s.Exec(ctx, "XA COMMIT 'x'"))
+		p.catchUp(ctx)
+		p.sink.equal(s, id)
+	}
+	p.stop()
+	_ = src.Close()
+	end, _, err := s.BinlogEnd(ctx)
+	must(t, err)
+	b, err := os.ReadFile(filepath.Join(s.Dir(), "data", end.Name))
+	must(t, err)
+	if bytes.Contains(b, []byte("INSERT")) || bytes.Contains(b, []byte("in the clear")) {
+		t.Fatal("the log is not encrypted")
+	}
+}
+
+// TestMariaDBServerIDCollision: MariaDB knows no UUIDs of replicas, and gives the log to the one that came last. Both get everything, and
+// say what is wrong.
+func TestMariaDBServerIDCollision(t *testing.T) {
+	s := mariaDBServer(t, nil)
+	noLeaks(t)
+	ctx := timeout(t, time.Minute)
+	id := cdc.TableID{Database: "d", Name: "t"}
+	must(t, s.Exec(ctx, "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY)", "INSERT INTO d.t VALUES (1)"))
+	cfg := config(s, "d")
+	cfg.ServerID = 4711
+	first := newSource(t, cfg)
+	p, _ := startAll(t, first, true)
+	must(t, p.load(ctx, id, 1))
+	logged := captureLog(&cfg)
+	second := newSource(t, cfg)
+	q, _ := startAll(t, second, true)
+	must(t, q.load(ctx, id, 1))
+	must(t, s.Exec(ctx, "INSERT INTO d.t VALUES (2)"))
+	awaitLog(ctx, t, logged, "MYSQL_SERVER_ID")
+	p.stop()
+	must(t, s.Exec(ctx, "INSERT INTO d.t VALUES (3)"))
+	q.catchUp(ctx)
+	q.sink.equal(s, id)
+	q.stop()
+	_, _ = first.Close(), second.Close()
 }
