@@ -10,11 +10,7 @@ import (
 // characters makes the table of characters that charsetCases takes its values from: the Basic Multilingual Plane, and some
 // beyond it.
 func characters(ctx context.Context, m *testenv.MySQLServer) error {
-	depth := "cte_max_recursion_depth"
-	if m.Flavor() == "mariadb" {
-		depth = "max_recursive_iterations"
-	}
-	return m.Exec(ctx, "SET SESSION "+depth+" = 100000", "CREATE DATABASE helper",
+	return m.Exec(ctx, "CREATE DATABASE helper",
 		"CREATE TABLE helper.chars (cp INT PRIMARY KEY, ch CHAR(1) CHARACTER SET utf32 COLLATE utf32_bin)",
 		"INSERT INTO helper.chars WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 66560) "+
 			"SELECT i, CONVERT(UNHEX(LPAD(HEX(i), 8, '0')) USING utf32) FROM n WHERE i NOT BETWEEN 0xD800 AND 0xDFFF",

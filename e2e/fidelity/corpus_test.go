@@ -16,7 +16,7 @@ import (
 //	-- expect: refused CODE…             all ways; or with ways: "log,split refused CODE"
 //	-- may: refused CODE…                the same for what is refused in some of the cases of a "for", or of the ways
 //	-- only: load                        ways it makes sense in
-//	-- servers: mariadb                  it is for this server only; of the others MariaDB says itself which it does not understand
+//	-- servers: mariadb                  it is for this server only (or mysql); what MariaDB does not understand of the others is listed (foreignFile)
 //	-- readers: pyiceberg,duckdb         readers that can read it; all of them if it is not said
 //	-- wrong: what                       a fault that is known; the case fails all the same
 //	-- stops: CODE                       what follows the load ends the whole service: runs as load only
@@ -30,7 +30,8 @@ type fcase struct {
 	name, about, file string
 	session           []string
 	only, readers     []string
-	server            string // mysql or mariadb; empty: all
+	server            string   // mysql or mariadb; empty: all
+	foreign           []string // errors of the server's with which it does not apply there
 	expect            []expectation
 	batch             int    // cases of a batch share a pipeline
 	stops             string // a code
@@ -98,7 +99,12 @@ func refusedFor(server string) string {
 	return refusedFile
 }
 
-func readRefused(file string) (map[string][]string, error) {
+// foreignFile lists the cases that do not apply to a server, and the numbers of the errors with which it says so: most are MySQL's own
+// statements. A case that is listed must fail so, and no other may.
+func foreignFile(server string) string { return "cases/inapplicable_" + server + ".txt" }
+
+// readList reads a file with a case and words about it in each line.
+func readList(file string) (map[string][]string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
@@ -112,23 +118,23 @@ func readRefused(file string) (map[string][]string, error) {
 	return out, nil
 }
 
-// keepRefused adds to the file.
-func keepRefused(file string, more map[string][]string) error {
-	all, err := readRefused(file)
-	if err != nil {
+// addToList adds to such a file.
+func addToList(file string, more map[string][]string) error {
+	all, err := readList(file)
+	if err != nil || len(more) == 0 {
 		return err
 	}
-	for name, codes := range more {
-		for _, code := range codes {
-			if !contains(all[name], code) {
-				all[name] = append(all[name], code)
+	for name, words := range more {
+		for _, w := range words {
+			if !contains(all[name], w) {
+				all[name] = append(all[name], w)
 			}
 		}
 	}
 	var lines []string
-	for name, codes := range all {
-		sort.Strings(codes)
-		lines = append(lines, name+" "+strings.Join(codes, " ")+"\n")
+	for name, words := range all {
+		sort.Strings(words)
+		lines = append(lines, name+" "+strings.Join(words, " ")+"\n")
 	}
 	sort.Strings(lines)
 	return os.WriteFile(file, []byte(strings.Join(lines, "")), 0o644)
@@ -140,15 +146,19 @@ func corpus(filter *regexp.Regexp, server string) ([]*fcase, error) {
 	if err != nil {
 		return nil, err
 	}
-	refused, err := readRefused(refusedFile)
+	refused, err := readList(refusedFile)
 	if err != nil {
 		return nil, err
 	}
 	more := map[string][]string{}
 	if server != "mysql" {
-		if more, err = readRefused(refusedFor(server)); err != nil {
+		if more, err = readList(refusedFor(server)); err != nil {
 			return nil, err
 		}
+	}
+	foreign, err := readList(foreignFile(server))
+	if err != nil {
+		return nil, err
 	}
 	var out []*fcase
 	seen := map[string]bool{}
@@ -173,13 +183,22 @@ func corpus(filter *regexp.Regexp, server string) ([]*fcase, error) {
 					return nil, fmt.Errorf("%s: case %q: named twice, too long, or not in lower-case letters", f, c.name)
 				}
 				seen[c.name] = true
+				c.foreign = foreign[c.name]
 				if codes := append(refused[c.name], more[c.name]...); len(codes) > 0 {
 					c.expect = append(c.expect, expectation{codes: codes, may: true})
+				}
+				if len(c.foreign) > 0 && c.server != "" {
+					return nil, fmt.Errorf("%s says that %s does not apply, which is for %s only", foreignFile(server), c.name, c.server)
 				}
 				if filter.MatchString(c.name) && (c.server == "" || c.server == server) {
 					out = append(out, c)
 				}
 			}
+		}
+	}
+	for name := range foreign {
+		if !seen[name] && !strings.HasPrefix(name, "charset_") {
+			return nil, fmt.Errorf("%s: there is no case %s", foreignFile(server), name)
 		}
 	}
 	return out, nil

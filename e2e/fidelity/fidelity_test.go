@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,12 +31,12 @@ type run struct {
 
 // TestFidelity runs the corpus. CDC2LAKE_FIDELITY=regexp selects cases by name; CDC2LAKE_READERS_PYTHON adds PyIceberg and
 // DuckDB; CDC2LAKE_FIDELITY_VARS="binlog_row_metadata=MINIMAL" starts the server with other variables.
-// CDC2LAKE_FIDELITY_UPDATE=1 adds what is refused without being expected to cases/refused.txt, to be looked at.
+// CDC2LAKE_FIDELITY_UPDATE=1 adds what is refused without being expected to cases/refused.txt, and what does not apply to a server to
+// cases/inapplicable_SERVER.txt, to be looked at.
 // CDC2LAKE_FIDELITY_KILL=1 kills cdc2lake again and again while the log is written. Without any of these, and without CDC2LAKE_TEST_ALL, it is a sample.
 func TestFidelity(t *testing.T) { fidelity(t, "mysql", testenv.MySQL) }
 
-// TestFidelityMariaDB is TestFidelity with MariaDB. A case of which it does not understand a statement does not apply, unless it was
-// written for it.
+// TestFidelityMariaDB is TestFidelity with MariaDB, without the cases of which it is known that it does not understand a statement.
 func TestFidelityMariaDB(t *testing.T) {
 	was := axisOrder
 	defer func() { axisOrder = was }()
@@ -65,7 +66,13 @@ func fidelity(t *testing.T, server string, start func(context.Context, testenv.M
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { m.Stop() }) //nolint:errcheck // its process ends with ours anyway
+	t.Cleanup(func() {
+		if m.Exec(context.WithoutCancel(ctx), "DO 0") != nil {
+			said, err := os.ReadFile(m.LogFile())
+			t.Errorf("the server has ended: %v\n%s", err, said[max(0, len(said)-10000):])
+		}
+		m.Stop() //nolint:errcheck // its process ends with ours anyway
+	})
 	if err := prepare(ctx, m); err != nil {
 		t.Fatal(err)
 	}
@@ -185,14 +192,14 @@ func (v *verdict) batch(ctx context.Context, m *testenv.MySQLServer, conn *clien
 		r.tables = all[r.c.database(r.way)]
 		for _, tbl := range r.tables {
 			if err := tbl.ask(conn); err != nil {
-				tbl.rows = []string{err.Error()} // a refused table needs no rows; of another this is a difference
+				tbl.failed = err // a refused table needs no rows
 			}
 		}
-		var refused *mysql.MyError
 		switch {
-		case v.server != "mysql" && r.c.server == "" && errors.As(r.failed, &refused):
+		case r.failed == nil:
+		case v.doesNotApply(r):
 			v.inapplicable[r.c] = r.failed
-		case r.failed != nil:
+		default:
 			v.fail(r.c, "%s: %v", r.way, r.failed)
 		}
 	}
@@ -208,6 +215,23 @@ func (v *verdict) batch(ctx context.Context, m *testenv.MySQLServer, conn *clien
 		l.stop()
 		v.judge(ctx, l, runs, "after a restart, ")
 	}
+}
+
+// doesNotApply reports whether the server has refused a statement that it is known to refuse.
+func (v *verdict) doesNotApply(r *run) bool {
+	var refused *mysql.MyError
+	if v.server == "mysql" || r.c.server != "" || !errors.As(r.failed, &refused) {
+		return false
+	}
+	code := strconv.Itoa(int(refused.Code))
+	if contains(r.c.foreign, code) {
+		return true
+	}
+	if os.Getenv("CDC2LAKE_FIDELITY_UPDATE") == "" || refused.Code == mysql.ER_LOCK_WAIT_TIMEOUT || refused.Code == mysql.ER_LOCK_DEADLOCK {
+		return false
+	}
+	v.foreign[r.c.name] = append(v.foreign[r.c.name], code)
+	return true
 }
 
 // crash kills the pipelines and starts them again, until it is told to stop.
@@ -245,7 +269,8 @@ func sample(cases []*fcase, server string) []*fcase {
 	return out
 }
 
-// prepare makes the sentinel, and a time zone with summer time: no server knows zones by name until it is given them.
+// prepare makes the sentinel, lets queries recurse, and makes a time zone with summer time: no server knows zones by name until it is
+// given them.
 func prepare(ctx context.Context, m *testenv.MySQLServer) error {
 	var transitions []string
 	for y := 1971; y < 2037; y++ {
@@ -255,7 +280,11 @@ func prepare(ctx context.Context, m *testenv.MySQLServer) error {
 			transitions = append(transitions, fmt.Sprintf("(9001, %d, %d)", d.Unix(), s.typ))
 		}
 	}
-	return m.Exec(ctx, "CREATE DATABASE sentinel", "CREATE TABLE sentinel.t (id INT PRIMARY KEY)", "INSERT INTO sentinel.t VALUES (0)",
+	depth := "cte_max_recursion_depth"
+	if m.Flavor() == "mariadb" {
+		depth = "max_recursive_iterations"
+	}
+	return m.Exec(ctx, "SET GLOBAL "+depth+" = 100000", "CREATE DATABASE sentinel", "CREATE TABLE sentinel.t (id INT PRIMARY KEY)", "INSERT INTO sentinel.t VALUES (0)",
 		"INSERT INTO mysql.time_zone VALUES (9001, 'N')", "INSERT INTO mysql.time_zone_name VALUES ('Test/Summer', 9001)",
 		"INSERT INTO mysql.time_zone_transition_type VALUES (9001, 0, 3600, 0, 'CET'), (9001, 1, 7200, 1, 'CEST')",
 		"INSERT INTO mysql.time_zone_transition VALUES "+strings.Join(transitions, ", "))
@@ -291,12 +320,13 @@ type verdict struct {
 	said             map[string]bool
 	compared         map[string]int // tables by reader
 	server, version  string
-	inapplicable     map[*fcase]error // MariaDB does not understand it
+	inapplicable     map[*fcase]error    // MariaDB does not understand it
+	foreign          map[string][]string // errors to write to the list of these, by case
 	comparedRowTotal int
 }
 
 func newVerdict(t *testing.T, cases []*fcase) *verdict {
-	return &verdict{t: t, cases: cases, wrong: map[*fcase]bool{}, failed: map[*fcase]bool{}, refused: map[*fcase]map[string]bool{}, surprises: map[[2]string]*surprise{}, seen: map[string][]string{}, said: map[string]bool{}, compared: map[string]int{}, inapplicable: map[*fcase]error{}}
+	return &verdict{t: t, cases: cases, wrong: map[*fcase]bool{}, failed: map[*fcase]bool{}, refused: map[*fcase]map[string]bool{}, surprises: map[[2]string]*surprise{}, seen: map[string][]string{}, said: map[string]bool{}, compared: map[string]int{}, inapplicable: map[*fcase]error{}, foreign: map[string][]string{}}
 }
 
 func (v *verdict) say(c *fcase, text string) {
@@ -406,6 +436,10 @@ func (v *verdict) compare(c *fcase, where, reader string, tbl *table, got *conte
 	}
 	v.compared[reader]++
 	v.comparedRowTotal += len(tbl.rows)
+	if tbl.failed != nil {
+		v.fail(c, "%s.%s: %v", tbl.db, tbl.name, tbl.failed)
+		return
+	}
 	diffs := tbl.differences(got)
 	if len(diffs) == 0 {
 		return
@@ -433,14 +467,15 @@ func (v *verdict) print() {
 		}
 		v.t.Errorf("%s (%s): %s%s in %s: %s", id[0], s.c.file, id[1], known, strings.Join(s.where, "; "), s.msg)
 	}
-	if len(v.seen) > 0 {
-		if err := keepRefused(refusedFor(v.server), v.seen); err != nil {
-			v.t.Error(err)
-		}
+	if err := errors.Join(addToList(refusedFor(v.server), v.seen), addToList(foreignFile(v.server), v.foreign)); err != nil {
+		v.t.Error(err)
 	}
 	passed, refused := 0, 0
 	byCode := map[string][]string{}
 	for _, c := range v.cases {
+		if len(c.foreign) > 0 && v.inapplicable[c] == nil && !v.failed[c] {
+			v.fail(c, "%s understands it: take it out of %s", v.server, foreignFile(v.server))
+		}
 		switch {
 		case v.inapplicable[c] != nil:
 		case v.wrong[c] || v.failed[c]:

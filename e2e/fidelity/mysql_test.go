@@ -34,6 +34,7 @@ type table struct {
 	db, name string
 	columns  []column
 	rows     []string // sorted
+	failed   error    // the rows could not be asked for
 }
 
 // execute runs statements, in a new session at the start and where a case asks for it.
@@ -47,12 +48,21 @@ func execute(ctx context.Context, m *testenv.MySQLServer, db, tmp string, sessio
 	for _, s := range append([]string{newSession}, statements...) {
 		todo := []string{s}
 		if s == newSession {
-			if conn != nil {
-				conn.Close() //nolint:errcheck // a test's connection
-			}
+			was := conn
 			var err error
 			if conn, err = m.Connect(ctx, db); err != nil {
 				return err
+			}
+			if was != nil { // what it has prepared is not there for others before it has gone
+				was.Close() //nolint:errcheck // a test's connection
+				for gone := false; !gone; {
+					res, err := conn.Execute(fmt.Sprintf("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %d", was.GetConnectionID()))
+					if err != nil {
+						return err
+					}
+					gone = res.RowNumber() == 0
+					res.Close()
+				}
 			}
 			todo = append([]string{"SET NAMES utf8mb4"}, session...)
 		}
@@ -128,7 +138,8 @@ func newColumn(name, dataType, colType, comment, charset string, chosen bool) co
 		c.expr, c.text = q+"+0", tagged("B:")
 		return c
 	case chosen && dataType == "time":
-		c.expr, c.text = fmt.Sprintf("CAST(IF(LEFT(%s, 1) = '-', -1, 1) * (ABS(TIME_TO_SEC(%s)) * 1000000 + MICROSECOND(%s)) AS SIGNED)", q, q, q), tagged("i:")
+		// MariaDB's TIME_TO_SEC has a fraction
+		c.expr, c.text = fmt.Sprintf("CAST(IF(LEFT(%s, 1) = '-', -1, 1) * (FLOOR(ABS(TIME_TO_SEC(%s))) * 1000000 + MICROSECOND(%s)) AS SIGNED)", q, q, q), tagged("i:")
 		return c
 	}
 	switch dataType {
@@ -192,7 +203,7 @@ func newColumn(name, dataType, colType, comment, charset string, chosen bool) co
 		if charset == "binary" {
 			c.text = tagged("b:")
 		}
-	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection":
+	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection", "geometrycollection":
 		// WKB, longitude first; under a reference system EWKB.
 		wkb := "HEX(ST_AsBinary(" + q + axisOrder + "))"
 		if chosen {

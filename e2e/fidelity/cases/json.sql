@@ -38,7 +38,6 @@ UPDATE t SET j = JSON_REMOVE(j, '$.a') WHERE id = 1;
 
 -- case: json_large
 -- about: documents beyond 64 KiB have offsets of four bytes
--- session: SET SESSION cte_max_recursion_depth = 100000
 CREATE TABLE t (id INT PRIMARY KEY, j JSON);
 INSERT INTO t WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 7000) SELECT 1, JSON_ARRAYAGG(JSON_OBJECT('i', i, 's', CONCAT('value ', i))) FROM n;
 INSERT INTO t WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 7000) SELECT 2, JSON_OBJECTAGG(CONCAT('key', i), i * 1.5) FROM n;

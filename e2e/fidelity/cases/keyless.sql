@@ -49,7 +49,6 @@ INSERT INTO t VALUES (2, 2);
 
 -- case: keyless_many_equal
 -- about: ten thousand equal rows, of which some go, then most
--- session: SET SESSION cte_max_recursion_depth = 100000
 CREATE TABLE t (a INT, b VARCHAR(20));
 INSERT INTO t WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT 7, 'equal' FROM n;
 INSERT INTO t VALUES (8, 'other'), (8, 'other');
@@ -62,7 +61,6 @@ UPDATE t SET b = 'equal';
 
 -- case: keyless_all_go
 -- about: every row goes, and some come again
--- session: SET SESSION cte_max_recursion_depth = 100000
 CREATE TABLE t (a INT, b VARCHAR(20));
 INSERT INTO t WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT i % 100, 'x' FROM n;
 -- then

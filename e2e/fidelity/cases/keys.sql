@@ -348,7 +348,6 @@ DELETE FROM t WHERE v = 3;
 -- case: key_many_rows_{t}
 -- about: some thousand rows, loaded in several chunks by their key
 -- for: t = INT | BIGINT UNSIGNED | VARCHAR(20) | VARCHAR(20) COLLATE utf8mb4_bin | VARCHAR(20) CHARACTER SET latin1 | VARBINARY(20) | BINARY(8) | DECIMAL(12,3) | CHAR(12) COLLATE utf8mb4_0900_as_cs
--- session: SET SESSION cte_max_recursion_depth = 100000
 CREATE TABLE t (k {t} PRIMARY KEY, v INT, w VARCHAR(20));
 INSERT INTO t WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 2000) SELECT i * 7919 % 2003, i, CONV(i, 10, 36) FROM n;
 -- then
@@ -358,7 +357,6 @@ UPDATE t SET k = 100000 + ABS(v) WHERE v % 7 = 0;
 
 -- case: key_many_words
 -- about: words in upper and lower case as keys, loaded in several chunks
--- session: SET SESSION cte_max_recursion_depth = 100000
 CREATE TABLE t (k VARCHAR(20) PRIMARY KEY, v INT);
 INSERT IGNORE INTO t WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 1500) SELECT IF(i % 2, UPPER(CONV(i * 7919, 10, 36)), CONCAT(LOWER(CONV(i * 7919, 10, 36)), 'é')), i FROM n;
 -- then

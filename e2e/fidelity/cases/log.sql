@@ -54,20 +54,21 @@ CREATE TABLE t (id INT PRIMARY KEY, a INT, v VARCHAR(100));
 CREATE TABLE u (id INT PRIMARY KEY);
 INSERT INTO t VALUES (1, 1, 'x'), (2, 2, 'y'), (3, 3, 'z');
 -- then
-SET SESSION transaction_isolation = 'READ-COMMITTED';
+SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
 XA START '{db}1';
 UPDATE t SET a = 10 WHERE id = 1;
 XA END '{db}1';
 XA PREPARE '{db}1';
 -- session
-SET SESSION binlog_transaction_compression = ON, SESSION transaction_isolation = 'READ-COMMITTED';
+SET SESSION autocommit = 1 /*!80020 , binlog_transaction_compression = ON */;
+SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
 XA START '{db}2', 'branch', 99;
 UPDATE t SET v = REPEAT('long', 20) WHERE id = 2;
 INSERT INTO u VALUES (1), (2);
 XA END '{db}2', 'branch', 99;
 XA PREPARE '{db}2', 'branch', 99;
 -- session
-SET SESSION transaction_isolation = 'READ-COMMITTED';
+SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
 INSERT INTO t VALUES (4, 4, 'w');
 XA START '{db}3';
 DELETE FROM t WHERE id = 3;
@@ -136,7 +137,7 @@ UPDATE m SET a = 10 ORDER BY id DESC LIMIT 2;
 
 -- case: compressed
 -- about: compressed transactions
--- session: SET SESSION binlog_transaction_compression = ON, binlog_transaction_compression_level_zstd = 10
+-- session: SET SESSION autocommit = 1 /*!80020 , binlog_transaction_compression = ON, binlog_transaction_compression_level_zstd = 10 */
 CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(500), j JSON);
 INSERT INTO t VALUES (1, REPEAT('a', 500), '{"a": 1}'), (2, REPEAT('b', 500), '[1, 2]'), (3, '', NULL);
 -- then
@@ -151,7 +152,7 @@ INSERT INTO t VALUES (4, 'q', NULL, 4);
 
 -- case: compressed_large
 -- about: a compressed transaction of several MB
--- session: SET SESSION binlog_transaction_compression = ON, SESSION cte_max_recursion_depth = 100000
+-- session: SET SESSION autocommit = 1 /*!80020 , binlog_transaction_compression = ON */
 CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(300));
 -- then
 INSERT INTO t WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT i, REPEAT(CONCAT(i, ' '), 40) FROM n;

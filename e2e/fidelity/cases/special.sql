@@ -28,7 +28,7 @@ INSERT INTO t VALUES (5, ST_GeomFromText('POINT(12 -3e-300)', 4269)), (6, ST_Geo
 
 -- case: geometry_large
 -- about: a line of many points
--- session: SET SESSION cte_max_recursion_depth = 100000, SESSION group_concat_max_len = 10000000
+-- session: SET SESSION group_concat_max_len = 10000000
 CREATE TABLE t (id INT PRIMARY KEY, g LINESTRING, p MULTIPOINT SRID 4326);
 INSERT INTO t (id, g) SELECT 1, ST_GeomFromText(CONCAT('LINESTRING(', (WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT GROUP_CONCAT(i / 7, ' ', -i) FROM n), ')'));
 -- then
@@ -186,7 +186,7 @@ UPDATE t SET c = 1, b9 = '2021-01-01' WHERE id = 2;
 -- case: columns_{n}
 -- about: tables with many columns
 -- for: n = 300 | 900
--- session: SET SESSION group_concat_max_len = 1000000, SESSION cte_max_recursion_depth = 100000
+-- session: SET SESSION group_concat_max_len = 1000000
 SET @s = (WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < {n}) SELECT CONCAT('CREATE TABLE t (id INT PRIMARY KEY, ', GROUP_CONCAT(CONCAT('c', i, IF(i % 3 = 0, ' VARCHAR(1)', ' INT')) ORDER BY i), ')') FROM n);
 PREPARE p FROM @s;
 EXECUTE p;
