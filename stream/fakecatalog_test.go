@@ -21,6 +21,8 @@ type fakeCatalog struct {
 	files      []fakeFile
 	violations []string
 	commits    int
+	// saw is told of each commit, under mu.
+	saw func(gen cdc.Generation, t cdc.TableID, id cdc.CheckpointID, rows map[int64]int64)
 }
 
 type fakeTable struct {
@@ -79,7 +81,7 @@ func (c *fakeCatalog) sawDecision(id cdc.CheckpointID) {
 }
 
 // swap commits a part if the table is still at snapshot snap.
-func (c *fakeCatalog) swap(tid cdc.TableID, snap int, id cdc.CheckpointID, p *fakePart) (now int, ok bool) {
+func (c *fakeCatalog) swap(gen cdc.Generation, tid cdc.TableID, snap int, id cdc.CheckpointID, p *fakePart) (now int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.tables[tid]
@@ -145,6 +147,9 @@ func (c *fakeCatalog) swap(tid cdc.TableID, snap int, id cdc.CheckpointID, p *fa
 		if want := c.db.at(tid, posOf(p.Pos)); !c.db.allowed(tid, posOf(p.Pos), want, t.rows) {
 			c.violate("I1: %s at %s is not the source's: %s", tid, p.Pos, difference(want, t.rows))
 		}
+	}
+	if c.saw != nil {
+		c.saw(gen, tid, id, t.rows)
 	}
 	return t.snap, true
 }

@@ -100,7 +100,7 @@ func (s *fakeSink) Commit(_ context.Context, gen cdc.Generation, id cdc.Checkpoi
 				if err := s.fault("commit swap " + tid.Name); err != nil {
 					return out, err
 				}
-				if now, ok := s.cat.swap(tid, snap, id, &p); ok {
+				if now, ok := s.cat.swap(gen, tid, snap, id, &p); ok {
 					out[tid], done = cdc.Committed, true
 					s.settle(tid, now)
 				}

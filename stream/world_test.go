@@ -41,6 +41,7 @@ type world struct {
 	cat    *fakeCatalog
 	objs   objstore.Store
 	groups []cdc.GroupRange
+	trace  *tracer // if not nil
 
 	mu     sync.Mutex // guards rng and keys
 	rng    *rand.Rand
@@ -163,7 +164,11 @@ func (w *world) start(hook func(string) error, mods ...func(*Options)) *proc {
 	p := &proc{w: w, hook: hook, done: make(chan struct{}), states: map[cdc.TableID]TableStatus{}}
 	p.src = newFakeSource(w.db, p.at)
 	p.sink = &fakeSink{cat: w.cat, groups: w.groups, fault: p.at}
-	p.objs = objtest.NewFaulty(w.objs, func(_ context.Context, c objtest.Call) objtest.Fault {
+	objs := w.objs
+	if w.trace != nil {
+		objs = &tracedStore{w.objs, w.trace, p}
+	}
+	p.objs = objtest.NewFaulty(objs, func(_ context.Context, c objtest.Call) objtest.Fault {
 		name := fmt.Sprintf("store %s %s", c.Op, c.Key)
 		if p.at(name) != nil {
 			if c.Op == objstore.OpPutIfAbsent {
@@ -223,6 +228,15 @@ func (p *proc) kill() {
 	p.dead.Store(true)
 	p.cancel()
 	<-p.done
+}
+
+func (p *proc) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // stop ends the process the way a signal does.

@@ -18,8 +18,8 @@ func (m *model) prepares(s *State, i int, lowest uint8, calm bool, emit emit) {
 		emit(does(actPrepares, i, int(p.Barrier.To-1)), &n)
 		return
 	}
-	for d := 2; d >= 0; d-- {
-		to := lowest + uint8(d)
+	for d := m.most; d >= 0; d-- {
+		to := lowest + uint8(d) // #nosec G115 -- four transactions
 		if to > txns {
 			continue
 		}

@@ -6,6 +6,8 @@ type emit func(a uint32, n *State)
 type model struct {
 	r Rules
 	b Bounds
+	// most is how many transactions a checkpoint may hold.
+	most int
 }
 
 func (s *State) die(i int) { s.Procs[i] = Proc{} }

@@ -131,7 +131,7 @@ func TestProtocol(t *testing.T) {
 			if (sc.slow || sc.big) && !all {
 				t.Skip("CDC2LAKE_TEST_ALL is not set")
 			}
-			m := &model{Protocol(), sc.bounds}
+			m := &model{Protocol(), sc.bounds, 2}
 			for rule := range strings.FieldsSeq(sc.without) {
 				m.r.drop(t, rule)
 			}
