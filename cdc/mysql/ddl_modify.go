@@ -160,6 +160,8 @@ func keepsValues(old, now *binlog.SourceColumn, strict bool) bool {
 	case "set":
 		// Members are printed in the order of the definition.
 		return now.DataType == "set" && len(now.Values) >= len(old.Values) && slices.Equal(old.Values, now.Values[:len(old.Values)])
+	case "year": // MariaDB shows year(4)
+		return now.DataType == "year"
 	case "datetime", "timestamp":
 		return now.DataType == old.DataType && now.FSP >= old.FSP
 	}
