@@ -64,8 +64,8 @@ test-fidelity: servers ## every type, character set and DDL, with all readers; F
 	CDC2LAKE_FIDELITY='$(FIDELITY)' e2e/fidelity/run -v
 
 .PHONY: test-property
-test-property: servers ## random schemas, changes and restarts; RUNS=500, SEED=n repeats one, SHRINK=1 looks for a shorter script
-	go test -count=1 -timeout 60m -run '^TestProperty$$' -v ./e2e/fidelity $(if $(RUNS),-runs $(RUNS)) $(if $(SEED),-seed $(SEED)) $(if $(SHRINK),-shrink)
+test-property: servers ## random schemas, changes and restarts; RUNS=500, SEED=n repeats one, SERVER=mariadb, SHRINK=1 looks for a shorter script
+	go test -count=1 -timeout 60m -run '^TestProperty$$' -v ./e2e/fidelity $(if $(RUNS),-runs $(RUNS)) $(if $(SEED),-seed $(SEED)) $(if $(SERVER),-server $(SERVER)) $(if $(SHRINK),-shrink)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // generator writes a random script while it is executed. The same seed makes the same script: whatever is random comes from
@@ -19,6 +20,8 @@ type generator struct {
 	format          int
 	related         bool            // has parent and child
 	plain           bool            // only DDL that is followed in place
+	lax             [2]bool         // sessions whose sql_mode is not strict
+	mixed           bool            // some changes are logged as statements
 	retyped         map[string]bool // tables by name that saw DDL after which they may be refused
 	ddl             map[string]int  // executed, by kind
 }
@@ -33,7 +36,8 @@ type transaction struct {
 func newGenerator(p *player, seed uint64) *generator {
 	g := &generator{player: p, rng: rand.New(rand.NewPCG(seed, 1)), retyped: map[string]bool{}, ddl: map[string]int{}}
 	g.format = 2 + g.rng.IntN(2)
-	g.plain = g.chance(25)
+	g.plain = g.chance(35)
+	g.mixed = !g.plain && g.chance(6)
 	return g
 }
 
@@ -74,7 +78,7 @@ func (g *generator) extras() error {
 	for i := range accounts {
 		steps = append(steps, fmt.Sprintf("INSERT INTO account VALUES (%d, 0, '')", i+1))
 	}
-	if g.related = g.chance(25); g.related {
+	if g.related = g.chance(25) && g.m.Flavor() == "mysql"; g.related { // MariaDB does not log what foreign keys do
 		steps = append(steps, "CREATE TABLE parent (id INT PRIMARY KEY, v INT)",
 			"CREATE TABLE child (id INT AUTO_INCREMENT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id) ON DELETE "+pickOne(g.rng, []string{"CASCADE", "SET NULL"})+" ON UPDATE CASCADE)")
 		for i := range 10 {
@@ -130,7 +134,8 @@ func (g *generator) special(s int) error {
 			fmt.Sprintf("UPDATE account SET amount = amount - %d, id = -id WHERE ABS(id) = %d", n, a),
 			fmt.Sprintf("UPDATE account SET amount = amount + %d, note = '%d' WHERE ABS(id) = %d", n, n, b),
 		}
-		if g.chance(30) && (g.open[s] == nil || g.open[s].xid == "") { // the row goes, and comes again
+		// The row goes, and comes again. MariaDB logs a transaction that is rolled back if it made a temporary table.
+		if g.chance(30) && (g.open[s] == nil || g.open[s].xid == "") && g.m.Flavor() == "mysql" {
 			steps = append(steps, fmt.Sprintf("CREATE TEMPORARY TABLE moved%d SELECT * FROM account WHERE ABS(id) = %d", n, a), fmt.Sprintf("DELETE FROM account WHERE ABS(id) = %d", a),
 				fmt.Sprintf("INSERT INTO account SELECT * FROM moved%d", n), fmt.Sprintf("DROP TEMPORARY TABLE moved%d", n))
 		}
@@ -200,6 +205,8 @@ func (g *generator) step() error {
 			return g.define(s)
 		case n < 53:
 			return g.variable(s)
+		case n < 55 && g.mixed:
+			return g.unlogged(s)
 		case n < 62:
 			return g.special(s)
 		}
@@ -224,7 +231,7 @@ func (g *generator) step() error {
 		}
 		return err
 	case n < 35:
-		g.open[s] = nil
+		g.open[s], g.lax[s] = nil, false
 		_, err := g.do(s, goneSession)
 		return err
 	case n < 43:
@@ -247,6 +254,10 @@ func (g *generator) end(s int) error {
 		ok, err := g.do(s, "XA PREPARE "+tx.xid)
 		if ok {
 			g.prepared = append(g.prepared, tx)
+			if g.m.Flavor() == "mariadb" { // nobody else can decide before the session is gone
+				g.lax[s] = false
+				_, err = g.do(s, goneSession)
+			}
 		}
 		return err
 	}
@@ -278,11 +289,29 @@ var features = map[string]bool{"xa": true, "keyless": true}
 
 // variable changes something about the session.
 func (g *generator) variable(s int) error {
-	_, err := g.do(s, pickOne(g.rng, []string{
-		"SET SESSION binlog_transaction_compression = ON", "SET SESSION binlog_transaction_compression = OFF", "SET SESSION binlog_rows_query_log_events = ON",
+	sql := pickOne(g.rng, []string{
+		"SET SESSION binlog_row_value_options = PARTIAL_JSON", "SET SESSION binlog_row_value_options = ''", "SET SESSION binlog_transaction_compression = ON", "SET SESSION binlog_transaction_compression = OFF", "SET SESSION binlog_rows_query_log_events = ON",
 		"SET SESSION time_zone = '+05:30'", "SET SESSION time_zone = '-11:00'", "SET SESSION sql_mode = ''", "SET SESSION sql_mode = DEFAULT",
 		"SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES'", "SET SESSION sql_mode = 'PAD_CHAR_TO_FULL_LENGTH'",
 		"SET SESSION foreign_key_checks = 0", "SET SESSION unique_checks = 0", "SET SESSION sql_mode = 'NO_ZERO_DATE,ALLOW_INVALID_DATES'", "FLUSH BINARY LOGS",
-	}))
+	})
+	ok, err := g.do(s, sql)
+	if mode, is := strings.CutPrefix(sql, "SET SESSION sql_mode = "); ok && is {
+		g.lax[s] = mode != "DEFAULT" && !strings.Contains(mode, "STRICT")
+	}
+	return err
+}
+
+// unlogged makes changes that the log has as statements, or may have. Tables pause then, and are loaded anew when that is asked for.
+func (g *generator) unlogged(s int) error {
+	ok, err := g.do(s, "SET SESSION binlog_format = "+pickOne(g.rng, []string{"STATEMENT", "STATEMENT", "MIXED"}))
+	for range 1 + g.rng.IntN(3) {
+		if ok && err == nil {
+			err = g.change(s)
+		}
+	}
+	if ok && err == nil {
+		_, err = g.do(s, "SET SESSION binlog_format = ROW")
+	}
 	return err
 }

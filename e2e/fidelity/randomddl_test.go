@@ -6,17 +6,6 @@ import (
 	"strings"
 )
 
-// follows says of each kind of DDL whether a table goes on after it in place. After another kind it is loaded anew, without
-// being asked for.
-var follows = map[string]bool{
-	"add": true, "drop": true, "index": true, "rebuild": true, "create": true, "like": true, "select": true,
-	"add default": false, "rename column": false, "modify": false, "change": false, "widen": false, "comment": false, "nullability": false,
-	"truncate": false, "rename": false, "swap": false, "convert": false, "drop table": false, "replace key": false, "partition": false,
-}
-
-// retypes are kinds of DDL that may make a table one that is refused.
-var retypes = map[string]bool{"modify": true, "change": true, "widen": true, "convert": true, "nullability": true}
-
 // alteration is a part of an ALTER TABLE; apply changes the generator's table once MySQL has taken it.
 type alteration struct {
 	kind, sql string
@@ -33,9 +22,12 @@ func (g *generator) define(s int) error {
 	if g.chance(75) {
 		var parts []alteration
 		for range []int{1, 1, 1, 2, 3}[g.rng.IntN(5)] {
-			if a := g.alteration(t); a.sql != "" && (follows[a.kind] || !g.plain) {
+			if a := g.alteration(s, t); a.sql != "" && (follows[a.kind] || !g.plain) {
 				parts = append(parts, a)
 			}
+		}
+		if g.plain {
+			parts = together(parts)
 		}
 		return g.alter(s, t, parts)
 	}
@@ -96,7 +88,7 @@ func (g *generator) place(t *rtable) (string, func(*rtable, *rcolumn)) {
 	return "", func(t *rtable, c *rcolumn) { insert(t, len(t.cols), c) }
 }
 
-func (g *generator) alteration(t *rtable) alteration {
+func (g *generator) alteration(s int, t *rtable) alteration {
 	values := t.values()
 	n := g.rng.IntN(100)
 	if len(values) == 0 && n >= 40 {
@@ -110,9 +102,11 @@ func (g *generator) alteration(t *rtable) alteration {
 			g.setDefault(c)
 		}
 		if !c.null || c.deflt != "" && c.deflt != "NULL" {
-			kind = "add default"
+			if kind = "add default"; g.format < 3 || !certain(c) {
+				kind = "add default, not beyond doubt"
+			}
 		}
-		if kind != "add" && g.plain && !follows[kind] {
+		if g.plain && !follows[kind] {
 			kind, c.null, c.deflt = "add", true, ""
 		}
 		text, put := g.place(t)
@@ -187,7 +181,7 @@ func (g *generator) alteration(t *rtable) alteration {
 		if next.typ.noDefault {
 			next.deflt = ""
 		}
-		return modify("widen", next)
+		return modify(either(widens(c.typ, next.typ, !g.lax[s]) && stays(t, c), "widen", "widen anew"), next)
 	case n < 76:
 		next.typ = randomType(g.rng, c.key || c.unique)
 		next.deflt = ""
@@ -195,13 +189,14 @@ func (g *generator) alteration(t *rtable) alteration {
 	case n < 80:
 		g.columns++
 		next.name = fmt.Sprintf("h%d", g.columns)
-		if c.typ.wider != nil && !c.key && !c.unique && g.chance(50) {
-			next.typ, next.deflt = c.typ.wider(g.rng), ""
+		kind := either(stays(t, c), "rename column", "change")
+		if c.typ.wider != nil && !c.key && !c.unique && !g.plain && g.chance(50) {
+			kind, next.typ, next.deflt = "change", c.typ.wider(g.rng), ""
 		}
-		return alteration{"change", "CHANGE COLUMN " + quote(name) + " " + quote(next.name) + " " + next.def(), set(func(c *rcolumn) { *c = next })}
+		return alteration{kind, "CHANGE COLUMN " + quote(name) + " " + quote(next.name) + " " + next.def(), set(func(c *rcolumn) { *c = next })}
 	case n < 84:
 		next.comment = fmt.Sprintf("changed %d", g.rng.IntN(100))
-		return modify("comment", next)
+		return modify(either(stays(t, c), "comment", "comment anew"), next)
 	case n < 89:
 		if next.null = !c.null; c.key || c.unique {
 			return alteration{}
@@ -209,7 +204,7 @@ func (g *generator) alteration(t *rtable) alteration {
 		if c.deflt == "NULL" {
 			next.deflt = ""
 		}
-		return modify("nullability", next)
+		return modify(either((next.null || !g.lax[s]) && stays(t, c), "nullability", "nullability anew"), next)
 	case n < 95:
 		if g.setDefault(&next); next.deflt == c.deflt || next.deflt == "" || strings.HasPrefix(next.deflt, "b'") {
 			return alteration{"index", "ALTER COLUMN " + quote(name) + " DROP DEFAULT", set(func(c *rcolumn) { c.deflt = "" })}
@@ -258,11 +253,15 @@ func (g *generator) wholeTable(s int, t *rtable) error {
 		return ok, err
 	}
 	may := func(kind string) bool { return follows[kind] || !g.plain }
+	loaded := t.loaded && len(t.keys()) > 0
 	switch n := g.rng.IntN(100); {
 	case n < 15:
 		_, err := do("rebuild", pickOne(g.rng, []string{"OPTIMIZE TABLE ", "ANALYZE TABLE ", "FLUSH TABLES "})+t.q())
 		return err
-	case n < 30 && may("truncate"):
+	case n < 30:
+		if g.plain && !loaded {
+			return nil
+		}
 		_, err := do("truncate", "TRUNCATE TABLE "+t.q(), t.name)
 		return err
 	case n < 45 && may("rename"):
@@ -304,7 +303,7 @@ func (g *generator) wholeTable(s int, t *rtable) error {
 	case n < 78 && len(g.list) < 6:
 		nt := t.clone()
 		g.tables++
-		nt.name = fmt.Sprintf("l%d", g.tables)
+		nt.name, nt.loaded = fmt.Sprintf("l%d", g.tables), false
 		g.retyped[nt.name] = g.retyped[t.name]
 		ok, err := do("like", "CREATE TABLE "+nt.q()+" LIKE "+t.q())
 		if ok {
@@ -314,7 +313,7 @@ func (g *generator) wholeTable(s int, t *rtable) error {
 	case n < 81 && len(g.list) < 6:
 		nt := t.clone()
 		g.tables++
-		nt.name, nt.suffix, nt.uniqKey, nt.indexes = fmt.Sprintf("c%d", g.tables), "", false, nil
+		nt.name, nt.suffix, nt.uniqKey, nt.indexes, nt.loaded, nt.selected = fmt.Sprintf("c%d", g.tables), "", false, nil, false, true
 		g.retyped[nt.name] = g.retyped[t.name]
 		nt.cols = nt.pick(func(c *rcolumn) bool { return !c.invisible })
 		var names []string
@@ -363,9 +362,45 @@ func (g *generator) wholeTable(s int, t *rtable) error {
 		}
 		_, err := do("replace key", "ALTER TABLE "+t.q()+" DROP PRIMARY KEY, ADD PRIMARY KEY ("+strings.Join(names, ", ")+")", t.name)
 		return err
-	case may("partition") && len(t.keys()) > 0 && !t.uniqKey && len(t.pick(func(c *rcolumn) bool { return c.unique })) == 0:
-		_, err := do("partition", "ALTER TABLE "+t.q()+" "+pickOne(g.rng, []string{"PARTITION BY KEY () PARTITIONS 4", "REMOVE PARTITIONING", "COALESCE PARTITION 1", "ADD PARTITION PARTITIONS 2", "TRUNCATE PARTITION p0"}), t.name)
+	case n < 94 && may("ghost"):
+		return g.ghost(s, t)
+	case len(t.keys()) > 0 && !t.uniqKey && len(t.pick(func(c *rcolumn) bool { return c.unique })) == 0:
+		if g.chance(20) && may("partition gone") {
+			_, err := do("partition gone", "ALTER TABLE "+t.q()+" TRUNCATE PARTITION p0", t.name)
+			return err
+		}
+		_, err := do("partition", "ALTER TABLE "+t.q()+" "+pickOne(g.rng, []string{"PARTITION BY KEY () PARTITIONS 4", "REMOVE PARTITIONING", "COALESCE PARTITION 1", "ADD PARTITION PARTITIONS 2"}), t.name)
 		return err
 	}
 	return nil
+}
+
+// ghost alters a copy of a table, and puts it in the table's place, as tools for changes of a schema do.
+func (g *generator) ghost(s int, t *rtable) error {
+	part := g.alteration(s, t)
+	if part.sql == "" || part.kind == "drop" || part.kind == "rename column" || part.kind == "change" {
+		return nil // the copy has the columns of the table
+	}
+	was, now := quote("_"+t.name+"_del"), quote("_"+t.name+"_gho")
+	g.mayRefuse(part.kind, t.name)
+	var names []string
+	for _, c := range t.writable() {
+		names = append(names, quote(c.name))
+	}
+	list := strings.Join(names, ", ")
+	for _, sql := range []string{"CREATE TABLE " + now + " LIKE " + t.q(), "ALTER TABLE " + now + " " + part.sql,
+		"REPLACE INTO " + now + " (" + list + ") SELECT " + list + " FROM " + t.q(), "RENAME TABLE " + t.q() + " TO " + was + ", " + now + " TO " + t.q()} {
+		if ok, err := g.do(s, sql); err != nil {
+			return err
+		} else if !ok {
+			_, err := g.do(s, "DROP TABLE IF EXISTS "+now)
+			return err
+		}
+	}
+	g.ddl["ghost"]++
+	if part.apply != nil {
+		part.apply(t)
+	}
+	_, err := g.do(s, "DROP TABLE "+was)
+	return err
 }

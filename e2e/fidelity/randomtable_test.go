@@ -49,6 +49,9 @@ type rtable struct {
 	uniqKey bool // the key is a UNIQUE index, not the PRIMARY
 	suffix  string
 	indexes []string
+	// loaded says that the table was followed by the stream at some time, so that it is not being loaded unless something made it so.
+	loaded   bool
+	selected bool // made by CREATE TABLE … SELECT
 }
 
 func (t *rtable) clone() *rtable {
