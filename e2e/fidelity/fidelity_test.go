@@ -262,7 +262,7 @@ func sample(cases []*fcase, server string) []*fcase {
 		every = 60
 	}
 	for i, c := range cases {
-		if (i%every == 0 || c.server == "mariadb" && i%4 == 0) && c.wrong == "" {
+		if (i%every == 0 || c.server == "mariadb" && i%16 == 0) && c.wrong == "" {
 			out = append(out, c)
 		}
 	}
