@@ -139,6 +139,7 @@ func TestOwnServer(t *testing.T) {
 	t.Run("sessions", func(t *testing.T) { sessionSettings(t, m) })
 	t.Run("purged", func(t *testing.T) { purged(t, m) })
 	t.Run("crash", func(t *testing.T) { mysqlCrashes(t, m) })
+	t.Run("restored", func(t *testing.T) { restored(t, m) })
 }
 
 var setPersist = regexp.MustCompile(`SET PERSIST [^;\n]+`)
@@ -227,6 +228,33 @@ func purged(t *testing.T, m *testenv.MySQLServer) {
 	}
 	tr.equal(m, soon, "a", "b", "c")
 	full()
+	tr.stops()
+}
+
+// restored: after the server has lost what the tables hold, nothing is taken from it until all tables are asked to be loaded anew; what it
+// has lost is gone then.
+func restored(t *testing.T, m *testenv.MySQLServer) {
+	testenv.Slow(t)
+	tr := newTrial(t, m, "restored", settings{file: true})
+	tr.well("a", "b")
+	tr.sql("INSERT INTO a VALUES (900, 'lost', 1)", "UPDATE b SET n = 77 WHERE id = 2")
+	tr.equal(m, soon, "a", "b")
+	tr.stops()
+	// As a backup of before has it: the rows, and a log without these transactions.
+	tr.sql("DELETE FROM a WHERE id = 900", "UPDATE b SET n = 1 WHERE id = 2", "RESET BINARY LOGS AND GTIDS")
+	tr.refuses(1, "MYSQL_HISTORY", "cdc2lake reload TABLE")
+	tr.sql("INSERT INTO a VALUES (901, 'new', 1)", "DELETE FROM b WHERE id = 3")
+	tr.refuses(1, "MYSQL_HISTORY", "cdc2lake reload TABLE")
+	if out, code := tr.tell("reload", "restored.a", "--no-wait"); code != 0 {
+		t.Fatalf("reload: %d: %s", code, out)
+	}
+	tr.refuses(1, "MYSQL_HISTORY", "cdc2lake reload TABLE") // b still stands on what is lost
+	if out, code := tr.tell("reload", "restored.b", "--no-wait"); code != 0 {
+		t.Fatalf("reload: %d: %s", code, out)
+	}
+	tr.well("a", "b")
+	tr.sql("INSERT INTO a VALUES (902, 'later', 1)", "UPDATE b SET n = n + 1")
+	tr.equal(m, soon, "a", "b")
 	tr.stops()
 }
 

@@ -232,6 +232,41 @@ func TestOtherHistory(t *testing.T) {
 	}
 }
 
+// TestOtherHistoryOfOne: each table's position must be in the server's history, not only the earliest one.
+func TestOtherHistoryOfOne(t *testing.T) {
+	for name, vars := range map[string]map[string]string{"gtid": nil, "file": fileMode} {
+		t.Run(name, func(t *testing.T) {
+			s := server(t, vars)
+			ctx := timeout(t, time.Minute)
+			p, id := fresh(t, s)
+			must(t, s.Exec(ctx, "INSERT INTO d.t VALUES (1, 'a')", "INSERT INTO d.t VALUES (2, 'lost')"))
+			p.catchUp(ctx)
+			p.stop()
+			c := p.sink.checkpoints[len(p.sink.checkpoints)-1]
+			must(t, s.Exec(ctx, "RESET BINARY LOGS AND GTIDS"))
+			must(t, s.Exec(ctx, "CREATE TABLE d.o (id INT PRIMARY KEY)"))
+			src := newSource(t, config(s, "d"))
+			ds, err := src.Discover(ctx)
+			must(t, err)
+			var starts []cdc.Start // o from here, t from what the server has lost
+			for _, d := range ds {
+				if d.Table != id {
+					starts = append(starts, cdc.Start{Schema: d.Schema, Position: d.Position})
+				}
+			}
+			starts = append(starts, cdc.Start{Schema: c.tables[id].schema, Position: c.at.Position})
+			before := follow(t, src, newSinkOf(t, src, ds), starts)
+			wantCode(t, before.fails(ctx), codeHistory, "d.t")
+			for i := range 60 { // the same numbers and places again
+				must(t, s.Exec(ctx, fmt.Sprintf("INSERT INTO d.t VALUES (%d, 'another')", i+10)))
+			}
+			src = newSource(t, config(s, "d"))
+			after := follow(t, src, newSinkOf(t, src, ds), starts)
+			wantCode(t, after.fails(ctx), codeHistory, "d.t")
+		})
+	}
+}
+
 func TestPasswordAndGrants(t *testing.T) {
 	s := server(t, nil)
 	ctx := timeout(t, time.Minute)

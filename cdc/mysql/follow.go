@@ -25,6 +25,7 @@ type followed struct {
 	table  *binlog.Table
 	start  position
 	set    gtidSet // of start, with GTIDs
+	last   gtid    // the last transaction of start, with GTIDs; zero if that is not known
 	before bool    // start covers the transaction that is being read
 	// shows is what the load shows of a table without a key, nil as long as that is not known; see moment.
 	shows *moment
@@ -116,6 +117,11 @@ func (f *follower) begin(starts []cdc.Start) error {
 		if t.start.GTIDMode {
 			if t.set, err = t.start.set(); err != nil {
 				return err
+			}
+			if t.start.LastGTID != "" {
+				if t.last, err = parseGTID(t.start.LastGTID, t.start.MariaDB); err != nil {
+					return err
+				}
 			}
 		}
 		def, perr := binlog.ParseSource(st.Schema)
@@ -301,7 +307,7 @@ func (f *follower) rewind() {
 
 // request asks for what follows the last complete transaction, and for that one again.
 func (f *follower) request() dumpRequest {
-	req := dumpRequest{server: f.server, file: f.at.file, pos: f.at.pos}
+	req := dumpRequest{server: f.server, file: f.at.file, pos: f.at.pos, waiting: slices.Clone(f.waiting)}
 	if f.gtids != nil {
 		f.gtids.flush()
 		req.gtids, req.full = true, f.gtids.set.clone()

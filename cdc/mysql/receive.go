@@ -37,6 +37,8 @@ type dumpRequest struct {
 	pos       uint64
 	last      gtid
 	verify    bool
+	// waiting are the tables that begin later: the server must have what they hold, too.
+	waiting []*followed
 }
 
 // received is what the receiver hands to the decoder: first the start of a connection, then blocks, then an error.

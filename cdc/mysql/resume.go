@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cdc2lake/cdc2lake/cdc"
@@ -17,6 +18,12 @@ func checkGTIDs(cn *conn, req *dumpRequest) error {
 	if !executed.covers(req.full) {
 		return cdc.Errorf(codeHistory, cdc.TableID{}, "the tables hold transactions that the server %s does not have: ours %s, the server's %s",
 			cn.uuid, abbreviate(req.full.String()), abbreviate(executed.String()))
+	}
+	for _, w := range req.waiting {
+		if !executed.covers(w.set) {
+			return cdc.Errorf(codeHistory, cdc.TableID{}, "the table %s holds transactions that the server %s does not have: its own %s, the server's %s",
+				w.id, cn.uuid, abbreviate(w.set.String()), abbreviate(executed.String()))
+		}
 	}
 	if !req.full.covers(purged) {
 		return cdc.Errorf(codePurged, cdc.TableID{}, "the log from %s on is needed; the server has purged %s", abbreviate(req.full.String()), abbreviate(purged.String()))
@@ -99,6 +106,11 @@ func checkFile(cn *conn, req *dumpRequest) error {
 	if err != nil {
 		return err
 	}
+	for _, w := range req.waiting {
+		if err := w.within(logs); err != nil {
+			return err
+		}
+	}
 	for _, l := range logs {
 		if l[0] == req.file {
 			return nil
@@ -110,6 +122,22 @@ func checkFile(cn *conn, req *dumpRequest) error {
 		}
 	}
 	return cdc.Errorf(codePurged, cdc.TableID{}, "the log from %s:%d on is needed; the server has purged %s", req.file, req.pos, req.file)
+}
+
+// within makes sure that a table begins where the server's log files have come to.
+func (t *followed) within(logs [][]string) error {
+	if len(logs) == 0 {
+		return nil
+	}
+	end := logs[len(logs)-1]
+	size, err := strconv.ParseUint(end[1], 10, 64)
+	if err != nil {
+		return protocolError("SHOW BINARY LOGS: %v", err)
+	}
+	if c, err := compareFiles(t.start.File, t.start.Pos, end[0], size); err != nil || c <= 0 {
+		return err
+	}
+	return cdc.Errorf(codeHistory, cdc.TableID{}, "the server's log ends at %s:%d, before %s, up to which the table %s holds it: it was reset, or lost its end", end[0], size, t.start.label(), t.id)
 }
 
 // Holds implements cdc.Source.

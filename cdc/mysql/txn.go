@@ -122,6 +122,10 @@ func (f *follower) decideSkips() error {
 	if len(f.waiting) > 0 {
 		left := f.waiting[:0]
 		for _, w := range f.waiting {
+			if f.contradicts(w) {
+				return cdc.Errorf(codeHistory, cdc.TableID{}, "the last transaction that the table %s holds, before %s, is another one on this server: it was restored from a backup, or lost transactions and wrote new ones",
+					w.id, abbreviate(w.start.label()))
+			}
 			before, reached := f.covered(w.start, w.set)
 			w.before, w.table.Skip = before, before
 			if !reached {
@@ -134,6 +138,21 @@ func (f *follower) decideSkips() error {
 		f.decideUnread()
 	}
 	return nil
+}
+
+// contradicts reports whether the transaction that begins stands in the place of the last one that a table holds, and is another one. The
+// first place where the log is read is verified by asking for its last transaction again; the tables that begin later by what comes.
+func (f *follower) contradicts(w *followed) bool {
+	p, t := &w.start, &f.txn
+	switch {
+	case p.LastMicros == 0:
+		return false
+	case f.gtids != nil:
+		return t.id == w.last && t.origin != p.LastMicros
+	case f.at.file != p.File || p.LastStart < 4 || t.start < p.LastStart || t.start >= p.Pos:
+		return false
+	}
+	return t.start != p.LastStart || t.origin != p.LastMicros
 }
 
 // decideUnread passes over what the loads of tables without a key show, or will show.
