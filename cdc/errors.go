@@ -47,6 +47,8 @@ const (
 	MendNone Mend = iota
 	// MendReload: its rows are of use until others have taken their place.
 	MendReload
+	// MendReconcile: most of its rows are right. It goes on with them, and is compared with the source; what differs is brought over.
+	MendReconcile
 	// MendReplace: what it holds is of no use; it is another table now, or was emptied.
 	MendReplace
 )

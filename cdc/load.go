@@ -21,6 +21,9 @@ const (
 	LoadReading LoadPhase = "reading"
 	// LoadCatchingUp: all chunks are applied; the table is consistent once the stream has passed LoadState.End.
 	LoadCatchingUp LoadPhase = "catching-up"
+	// LoadReconciling: the table goes on with rows of which it is not known that they are the source's; it is compared with the source,
+	// and consistent once the stream has passed LoadState.End, which is set when nothing differs any more.
+	LoadReconciling LoadPhase = "reconciling"
 	// LoadDone: the table equals the source as of its position.
 	LoadDone LoadPhase = "done"
 )
@@ -34,7 +37,7 @@ type LoadState struct {
 	// Planned: no chunk follows Frontier.
 	Planned bool    `json:"planned,omitempty"`
 	Open    []Chunk `json:"open,omitempty"`
-	// End is the log position read after the last chunk.
+	// End is the log position read after the last chunk, or after the comparison.
 	End Position `json:"end,omitempty"`
 	// Rows counts the rows read so far, for progress only.
 	Rows int64 `json:"rows,omitempty"`

@@ -23,6 +23,9 @@ type TableRequest struct {
 	Entry      *Entry      // nil if no record names it
 	// Reload loads the table anew; Empty, too, that what it holds is of no use until then: it is another table, or was emptied.
 	Reload, Empty bool
+	// Reconcile makes a reload unnecessary, if it can: what the table holds stays, under a definition that follows from the one that it
+	// has (see Source.Evolve), and it goes on from Discovered.Position, to be compared (LoadReconciling). Nil: it is loaded.
+	Reconcile func(has *Schema) (*Schema, error)
 }
 
 // TableStart is where a table goes on after recovery.

@@ -63,6 +63,9 @@ type Source interface {
 	Discover(ctx context.Context) ([]Discovered, error)
 	// Compare orders two positions of this source's log: -1, 0, 1. It fails if they come from different histories.
 	Compare(a, b Position) (int, error)
+	// Evolve returns the definition now as one to which a table that has another one can be taken by its metadata alone, with
+	// Column.Initial where columns were added. What its rows then read need not be right for every row. It fails if there is no such way.
+	Evolve(has, now *Schema) (*Schema, error)
 	// Holds fails, with a code that no other attempt mends, if the log cannot be followed from the position any more: of class TablePaused
 	// if another position will do.
 	Holds(ctx context.Context, p Position) error

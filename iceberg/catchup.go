@@ -196,6 +196,16 @@ func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest
 		if d.Err != nil {
 			return d.Err
 		}
+		if done := start.Load.Phase == cdc.LoadDone || start.Load.Phase == cdc.LoadReconciling; req.Reconcile != nil && m.Ancestry != nil && done {
+			err := u.reconcile(ctx, t, v, at, req, start)
+			if err == nil || cdc.ClassOf(err) != cdc.TablePaused {
+				return err
+			}
+			u.s.log.Info("the table is loaded instead of compared", "table", t.id.String(), "because", err)
+			if v, err = u.s.reload(ctx, t, ""); err != nil {
+				return err
+			}
+		}
 		return u.anew(ctx, t, v, d, start, m.Ancestry != nil && !req.Empty)
 	case entry != nil && entry.Paused != nil:
 		start.Paused = entry.Paused
@@ -235,6 +245,38 @@ func (u *catchUp) bring(ctx context.Context, t *sinkTable, req *cdc.TableRequest
 		return u.anew(ctx, t, v, d, start, false)
 	}
 	t.markReady(start.Load.Base)
+	return nil
+}
+
+// reconcile lets a table go on from where the source is now, with the rows that it has.
+func (u *catchUp) reconcile(ctx context.Context, t *sinkTable, v *metaVersion, at *table.Snapshot, req *cdc.TableRequest, start *cdc.TableStart) error {
+	s, err := req.Reconcile(start.Schema)
+	if err != nil {
+		return err
+	}
+	if v, err = u.upgrade(ctx, t, v); err != nil {
+		return err
+	}
+	changed, err := t.begin(v, u.gen, nil, start.Schema, rowsStay)
+	if err != nil {
+		return err
+	}
+	if changed {
+		return cdc.Errorf(CodeForeignSchema, t.id, "its schema is not that of its marker")
+	}
+	if err := foreignRows(t.id, v, at); err != nil {
+		return err
+	}
+	rows, err := u.state(ctx, t, v, start.Schema)
+	if err != nil {
+		return err
+	}
+	if err := t.define(s); err != nil {
+		return err
+	}
+	start.Schema, start.Position, start.Rows = s, req.Discovered.Position, rows
+	start.Load, start.Reload = cdc.LoadState{Phase: cdc.LoadReconciling}, true
+	t.markReady(0)
 	return nil
 }
 

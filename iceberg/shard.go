@@ -77,7 +77,7 @@ func newShardWriter(o shardOptions, starts []cdc.TableStart) (*ShardWriter, erro
 	w := &ShardWriter{o: o, coll: newCollapser(o.groups), tables: map[cdc.TableID]*tableWriter{}, ck: newCheckpoint()}
 	for i := range starts {
 		s := &starts[i]
-		t := &tableWriter{w: w, id: s.Table, live: s.Load.Phase == cdc.LoadDone, base: s.Load.Base, paused: s.Paused != nil}
+		t := &tableWriter{w: w, id: s.Table, live: s.Load.Phase == cdc.LoadDone || s.Load.Phase == cdc.LoadReconciling, unsure: s.Load.Phase == cdc.LoadReconciling, base: s.Load.Base, paused: s.Paused != nil}
 		w.tables[s.Table] = t
 		if t.paused {
 			continue
@@ -210,7 +210,7 @@ func sameKey(a, b *cdc.Schema) bool {
 // Live says that a table's load is done.
 func (w *ShardWriter) Live(id cdc.TableID) {
 	if t := w.tables[id]; t != nil && !t.paused {
-		t.live = true
+		t.live, t.unsure = true, false
 		if t.n == 0 {
 			t.deletes = nil // else the buffer's chunk rows need them: see seal
 			t.settleOwed()

@@ -21,6 +21,7 @@ type tableWriter struct {
 	layout *parquetLayout
 
 	live   bool   // its load is done
+	unsure bool   // it is compared with the source: what it lacks is no alarm
 	base   uint32 // files up to it are from before the load; see cdc.LoadState
 	paused bool
 	// emptied: the table was truncated, and what is in files up to cut of this slot, or in those of others, is gone.
@@ -141,7 +142,7 @@ const keptRows = 1 << 12
 
 // add takes rows of a batch into the buffer, and its reference. rows is ascending; nil means all.
 func (t *tableWriter) add(b *cdc.Batch, rows []int32) error {
-	h := heldBatch{b: b, base: t.n, n: b.N, sel: -1, live: t.live && !b.Repair}
+	h := heldBatch{b: b, base: t.n, n: b.N, sel: -1, live: t.live && !t.unsure && !b.Repair}
 	if rows != nil && len(rows) < b.N {
 		h.n, h.sel = len(rows), len(t.rows)
 		t.rows = append(t.rows, rows...)
@@ -233,7 +234,7 @@ func (t *tableWriter) collapseLog(p *tablePart, h *heldBatch) error {
 	if keyless && ops[cdc.OpUpdate] > 0 {
 		return cdc.Errorf(cdc.CodeInternal, t.id, "slot %d got an update of a row without a key", t.w.o.slot)
 	}
-	if !h.live && !keyless && ops[cdc.OpDelete] > 0 {
+	if !t.live && !keyless && ops[cdc.OpDelete] > 0 {
 		for _, r := range rows {
 			if b.Ops[r] == cdc.OpDelete {
 				t.remember(b.Key(int(r)), b.Seq)

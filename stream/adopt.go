@@ -27,21 +27,32 @@ func (g *generation) tableRequests(discovered []cdc.Discovered, entries map[cdc.
 		} else if e.Paused != nil {
 			code = e.Paused.Code
 		}
-		empty, begun := g.begun[d.Table]
+		how, begun := g.begun[d.Table]
 		switch {
-		case reload || d.Err != nil:
+		case reload:
+			if how == cdc.MendReconcile {
+				how = cdc.MendReload // somebody wants all rows anew
+			}
+		case d.Err != nil:
 		case known && begun:
 			reload = true
 		case g.reloadable(d.Table, code, start):
 			g.reloading(d.Table, start)
-			g.o.Logger.Warn("the table is loaded anew", "table", d.Table, "because", code)
-			if reload, empty = known, mendOf(code) == cdc.MendReplace; !known {
+			what := "the table is loaded anew"
+			if mendOf(code) == cdc.MendReconcile && g.o.Comparer != nil {
+				what = "the table goes on from here, and is compared with the source"
+			}
+			g.o.Logger.Warn(what, "table", d.Table, "because", code)
+			if reload, how = known, mendOf(code); !known {
 				delete(g.pauses, d.Table) // nothing of it was ever committed: it joins again
 			}
 		}
 		if reload {
 			delete(g.pauses, d.Table)
-			g.begun[d.Table], req.Empty = empty, empty
+			g.begun[d.Table], req.Empty = how, how == cdc.MendReplace
+			if how == cdc.MendReconcile && g.o.Comparer != nil {
+				req.Reconcile = func(has *cdc.Schema) (*cdc.Schema, error) { return g.o.Source.Evolve(has, d.Schema) }
+			}
 		}
 		switch {
 		case known:

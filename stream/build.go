@@ -60,6 +60,8 @@ func stateOf(phase cdc.LoadPhase, paused bool) string {
 		return "live"
 	case phase == cdc.LoadCatchingUp:
 		return "catching-up"
+	case phase == cdc.LoadReconciling:
+		return "reconciling"
 	}
 	return "loading"
 }
@@ -119,15 +121,20 @@ func (g *generation) build(p *pending) (map[cdc.TableID]cdc.Part, bool, error) {
 		if l, ok := p.loads.states[t.id]; ok {
 			t.load, changed = l, true
 		}
-		if t.load.Phase == cdc.LoadCatchingUp {
+		if t.load.Phase == cdc.LoadCatchingUp || t.load.Phase == cdc.LoadReconciling && t.load.End != "" {
 			c, err := o.Source.Compare(position, t.load.End)
-			if err != nil {
+			switch reconciling := t.load.Phase == cdc.LoadReconciling; {
+			case err != nil && reconciling:
+				o.Logger.Warn("the table is compared once more", "table", t.id, "err", err)
+				t.load.End, changed = "", true
+				g.reconciles.again(t.id)
+			case err != nil:
 				// A place in the log of one server says nothing about that of another, after a failover.
 				o.Logger.Warn("the end of the load is looked for again", "table", t.id, "err", err)
 				g.loads.endAgain(t.id)
 				t.load.Phase, t.load.End, t.load.Planned = cdc.LoadReading, "", true
 				changed = true
-			} else if c >= 0 {
+			case c >= 0:
 				t.load = cdc.LoadState{Phase: cdc.LoadDone, Rows: t.load.Rows, Base: t.load.Base}
 				changed, drop = true, t.load.Base != 0
 				g.log.markLive(t.id)

@@ -130,6 +130,11 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 			case []checkpoint.Repair:
 				g.takeRepairs(v)
 				continue
+			case reconciled:
+				if t := g.byID[v.table]; t.load.Phase == cdc.LoadReconciling {
+					t.load.End = v.end
+				}
+				continue
 			case committed:
 				if v.err != nil {
 					return v.err
@@ -144,6 +149,7 @@ func (g *generation) coordinate(ctx, outer context.Context, active bool, spawn f
 				}
 				o.Observer.checkpoint(v.stats)
 				g.repairs.committed(v.k)
+				g.reconciles.committed(v.tables)
 				if t, ok := g.wantsReload(time.Now()); ok && !c.stopping {
 					return againError{"the table " + t.String() + " is to be loaded anew"}
 				}

@@ -13,6 +13,9 @@ var (
 	CodeEmptied = cdc.NewCode("TABLE_EMPTIED", cdc.TablePaused,
 		"the table was emptied in the source while it was being loaded",
 		"nothing: it is loaded anew by itself; with reload: manual, do so with: cdc2lake reload TABLE").Mended(cdc.MendReplace)
+	CodeDiffers = cdc.NewCode("TABLE_DIFFERS", cdc.TablePaused,
+		"more rows of a table differ from the source's than are brought over one by one",
+		"nothing: it is loaded anew by itself, and keeps its rows until they are replaced; with reload: manual, do so with: cdc2lake reload TABLE").Mended(cdc.MendReload)
 	CodeByUser = cdc.NewCode("PAUSED_BY_USER", cdc.TablePaused,
 		"somebody asked for the pause of the table",
 		"cdc2lake resume TABLE, as long as the server's log goes back to the pause; after that cdc2lake reload TABLE")

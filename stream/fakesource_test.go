@@ -82,6 +82,8 @@ func (s *fakeSource) Holds(_ context.Context, p cdc.Position) error {
 	return nil
 }
 
+func (s *fakeSource) Evolve(_, now *cdc.Schema) (*cdc.Schema, error) { return now, nil }
+
 func (s *fakeSource) Follow(ctx context.Context, starts []cdc.Start, out cdc.LogEmitter) error {
 	f := &fakeFollow{s: s, out: out, at: 1 << 60, from: map[cdc.TableID]int{}, defs: map[cdc.TableID]int{}, pools: map[cdc.TableID]*cdc.BatchPool{}, open: map[cdc.TableID]*cdc.Batch{}}
 	for _, st := range starts {

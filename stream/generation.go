@@ -30,7 +30,9 @@ type generation struct {
 	loads  *loads
 	// repairs are made beside the loads.
 	repairs *repairs
-	cancel  context.CancelCauseFunc
+	// reconciles compares tables with the source.
+	reconciles *reconciles
+	cancel     context.CancelCauseFunc
 }
 
 // table is what the coordinator keeps of a table.
@@ -165,6 +167,7 @@ func (g *generation) operate(outer context.Context, starts []cdc.TableStart) err
 	g.log.compare = o.Source.Compare
 	g.loads = newLoads(o.Source.Loader(), g.log, newRouter(g.queues, inputLoad, gen, o.Groups, pool), active, o.Readers, post, o.Observer, o.Logger)
 	g.repairs = newRepairs(o.Store, o.Source, g.log, o.Logger)
+	g.reconciles = newReconciles(o, g.log, g.repairs, post)
 	for slot := range o.Groups {
 		w, err := o.Sink.Shard(slot)
 		if err != nil {
@@ -196,6 +199,7 @@ func (g *generation) operate(outer context.Context, starts []cdc.TableStart) err
 		})
 		group.Go(func() error { return g.loads.run(ctx) })
 		group.Go(func() error { return g.repairs.run(ctx) })
+		group.Go(func() error { return g.reconciles.run(ctx) })
 	}
 	group.Go(func() error { return g.coordinate(ctx, outer, len(active) > 0, group.Go) })
 	err := group.Wait()

@@ -65,7 +65,7 @@ type loadBarrier struct {
 func newLoads(loader cdc.Loader, log *logInput, r *router, starts []cdc.TableStart, readers int, post func(any), obs *Observer, logger *slog.Logger) *loads {
 	l := &loads{loader: loader, log: log, router: r, readers: readers, post: post, obs: obs, logger: logger, tables: map[cdc.TableID]*tableLoad{}, wake: make(chan struct{})}
 	for _, s := range starts {
-		if s.Load.Phase == cdc.LoadDone {
+		if s.Load.Phase == cdc.LoadDone || s.Load.Phase == cdc.LoadReconciling {
 			continue
 		}
 		t := &tableLoad{state: s.Load, waiting: slices.Clone(s.Load.Open), reading: map[cdc.Chunk]*attempt{}}

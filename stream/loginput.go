@@ -47,7 +47,7 @@ type logBarrier struct {
 func newLogInput(r *router, starts []cdc.TableStart, post func(any), define func(*cdc.Schema) error, obs *Observer) *logInput {
 	l := &logInput{router: r, due: make(chan uint64, 1), post: post, define: define, obs: obs, schemas: map[cdc.TableID]*cdc.Schema{}, loading: map[cdc.TableID]bool{}}
 	for _, s := range starts {
-		l.loading[s.Table] = s.Load.Phase != cdc.LoadDone
+		l.loading[s.Table] = s.Load.Phase != cdc.LoadDone && s.Load.Phase != cdc.LoadReconciling
 		l.schemas[s.Table] = s.Schema
 	}
 	return l

@@ -44,7 +44,7 @@ type CheckpointStats struct {
 // TableStatus is what people want to know about a table.
 type TableStatus struct {
 	Table    cdc.TableID
-	State    string // "loading", "catching-up", "live", "paused"
+	State    string // "loading", "catching-up", "reconciling", "live", "paused"
 	Position cdc.Position
 	Load     cdc.LoadState
 	Paused   *cdc.Pause

@@ -42,6 +42,9 @@ type Options struct {
 	// Again ends the generation for a reason, so that another one begins with the tables that the source selects then; nil: never.
 	Again <-chan string
 
+	// Comparer makes reloads unnecessary where most rows are right; nil: there is none.
+	Comparer Comparer
+
 	Observer *Observer
 	Logger   *slog.Logger
 

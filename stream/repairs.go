@@ -21,7 +21,7 @@ type repairs struct {
 	logger *slog.Logger
 
 	mu        sync.Mutex // guards the rest
-	queue     []checkpoint.Repair
+	queue     []repairJob
 	known     map[string]bool // requests that were taken, by key
 	completed uint64          // checkpoint
 	changed   chan struct{}   // closed and replaced when something of the above changes
@@ -29,6 +29,27 @@ type repairs struct {
 
 func newRepairs(store *checkpoint.Store, src cdc.Source, log *logInput, logger *slog.Logger) *repairs {
 	return &repairs{store: store, loader: src.Loader(), log: log, logger: logger, known: map[string]bool{}, changed: make(chan struct{})}
+}
+
+// repairJob is a request, or, if done is not nil, one of the pipeline's own, which is kept nowhere.
+type repairJob struct {
+	checkpoint.Repair
+	done chan struct{}
+}
+
+// do makes repairs, as far as it can. The table may have to be compared to know.
+func (p *repairs) do(ctx context.Context, r checkpoint.Repair) error {
+	j := repairJob{r, make(chan struct{})}
+	p.mu.Lock()
+	p.queue = append(p.queue, j)
+	p.signal()
+	p.mu.Unlock()
+	select {
+	case <-j.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // knows reports whether a request was taken.
@@ -45,7 +66,7 @@ func (p *repairs) add(r checkpoint.Repair) {
 		return
 	}
 	p.known[r.Key] = true
-	p.queue = append(p.queue, r)
+	p.queue = append(p.queue, repairJob{Repair: r})
 	p.signal()
 }
 
@@ -80,7 +101,7 @@ func (g *generation) takeRepairs(reqs []checkpoint.Repair) {
 // run answers requests until ctx ends, or until an error that ends the generation.
 func (p *repairs) run(ctx context.Context) error {
 	for {
-		var r checkpoint.Repair
+		var r repairJob
 		if err := p.await(ctx, func() bool {
 			if len(p.queue) == 0 {
 				return false
@@ -114,7 +135,7 @@ func (p *repairs) await(ctx context.Context, cond func() bool) error {
 }
 
 // answer makes a request's repairs, as many at a time as memory has room for, and removes it.
-func (p *repairs) answer(ctx context.Context, r checkpoint.Repair) error {
+func (p *repairs) answer(ctx context.Context, r repairJob) error {
 	keys := slices.Concat(r.Rows, r.Gone)
 	if len(keys) == 0 {
 		p.logger.Warn("a request for a repair is refused: there is no such table that goes on", "table", r.Table, "request", r.Key)
@@ -134,7 +155,7 @@ func (p *repairs) answer(ctx context.Context, r checkpoint.Repair) error {
 		}
 	}
 	for done := 0; done < len(keys); {
-		out, n, err := p.attempt(ctx, r, keys[done:], max(0, len(r.Rows)-done))
+		out, n, err := p.attempt(ctx, r.Repair, keys[done:], max(0, len(r.Rows)-done))
 		class := cdc.ClassOf(err)
 		switch {
 		case err == nil:
@@ -156,8 +177,12 @@ func (p *repairs) answer(ctx context.Context, r checkpoint.Repair) error {
 	if len(keys) > 0 {
 		p.logger.Info("rows repaired", "table", r.Table, "asked", len(keys), "written", rows, "changed_meanwhile", touched)
 	}
+	if r.done != nil {
+		close(r.done)
+		return nil
+	}
 	for {
-		err := p.store.RepairDone(ctx, r)
+		err := p.store.RepairDone(ctx, r.Repair)
 		if err == nil {
 			return nil
 		}

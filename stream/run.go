@@ -14,7 +14,7 @@ import (
 // growing delay the next one goes on from the last complete checkpoint.
 func Run(ctx context.Context, o Options) error {
 	o.setDefaults()
-	r := &runner{o: o, pauses: map[cdc.TableID]*cdc.Error{}, tried: map[string]bool{}, reloads: map[cdc.TableID]*autoReload{}, begun: map[cdc.TableID]bool{}}
+	r := &runner{o: o, pauses: map[cdc.TableID]*cdc.Error{}, tried: map[string]bool{}, reloads: map[cdc.TableID]*autoReload{}, begun: map[cdc.TableID]cdc.Mend{}}
 	delay := minDelay
 	for {
 		g := &generation{runner: r}
@@ -82,8 +82,8 @@ type runner struct {
 	// reloads are those that the pipeline began by itself.
 	reloads map[cdc.TableID]*autoReload
 	// begun are those of which no part is committed yet: a generation that ends before has them begin again. The value is
-	// TableRequest.Empty.
-	begun map[cdc.TableID]bool
+	// how.
+	begun map[cdc.TableID]cdc.Mend
 	// unheld: the source could not follow the log from where some table stands.
 	unheld *cdc.Error
 	// unkept are decided statements that the history may not have yet; the newest record has them too.

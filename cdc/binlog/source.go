@@ -24,7 +24,9 @@ type SourceColumn struct {
 	// Key is the 1-based ordinal within the key that identifies rows, 0 outside it.
 	Key     int     `json:"key,omitempty"`
 	Default *string `json:"default,omitempty"` // COLUMN_DEFAULT; nil for none
-	Comment string  `json:"comment,omitempty"`
+	// Computed: Default is an expression.
+	Computed bool   `json:"computed,omitempty"`
+	Comment  string `json:"comment,omitempty"`
 
 	// The following are parsed from ColumnType.
 

@@ -245,7 +245,14 @@ func (r *ddlStatement) unfollowed(t cdc.TableID) {
 func (r *ddlStatement) renamedTo(n *ast.TableName) {
 	t := r.id(n)
 	if r.d.lookup(t) != nil {
-		r.pause(t, "another table was renamed to this name")
+		err := cdc.Errorf(codeSwapped, t, "%q", abbreviate(r.sql))
+		for i := range r.out {
+			if r.out[i].table == t && r.out[i].pause != nil { // by the statement itself, when it renamed the old one away
+				r.out[i].pause = err
+				return
+			}
+		}
+		r.out = append(r.out, ddlEffect{table: t, pause: err})
 		return
 	}
 	r.out = append(r.out, ddlEffect{created: true, table: t})

@@ -98,6 +98,11 @@ func (d *ddlReader) newInitial(c *binlog.SourceColumn, deflt ast.ExprNode) (init
 	if !ok {
 		return initial{}, "its default is an expression, whose value in existing rows is not known"
 	}
+	return d.literalInitial(c, v)
+}
+
+// literalInitial is newInitial with a default that is a constant.
+func (d *ddlReader) literalInitial(c *binlog.SourceColumn, v literal) (initial, string) {
 	if v.null {
 		if c.Nullable {
 			return initial{null: true}, ""
@@ -112,6 +117,7 @@ func (d *ddlReader) newInitial(c *binlog.SourceColumn, deflt ast.ExprNode) (init
 		return initial{}, "the server reads its default in another character set than utf8mb4; reload the table"
 	}
 	if c.DataType == "enum" || c.DataType == "set" {
+		var ok bool
 		if v.text, ok = d.member(c, v); !ok {
 			return initial{}, notExact
 		}

@@ -193,7 +193,10 @@ func readColumns(cn *conn, db string, tables map[cdc.TableID]*foundTable) error 
 		c.Invisible = strings.Contains(extra, "INVISIBLE")
 		c.AutoIncrement = strings.Contains(extra, "AUTO_INCREMENT")
 		if r[7] == "0" {
-			c.Default = &r[8]
+			c.Default, c.Computed = &r[8], strings.Contains(extra, "DEFAULT_GENERATED")
+			if cn.dialect.mariadb {
+				c.Default, c.Computed = mariaDefault(r[8])
+			}
 		}
 		if err := c.ParseType(); err != nil && t.err == nil {
 			t.err = err

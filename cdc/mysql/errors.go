@@ -17,7 +17,7 @@ var (
 	codeTLS        = cdc.NewCode("MYSQL_TLS", cdc.Fatal, "the TLS connection to MySQL cannot be verified or set up", "give the server's CA with tls.ca, check tls.server_name, or choose another tls.mode")
 	codeProtocol   = cdc.NewCode("MYSQL_PROTOCOL", cdc.Retryable, "the server sent something that the MySQL protocol does not allow", "a proxy may stand between; connect to the server itself, and report it if it happens again")
 	codePreflight  = cdc.NewCode("MYSQL_PREFLIGHT", cdc.Fatal, "the server's settings do not allow replication without loss", "run `cdc2lake check`, which names each setting and the statement that corrects it")
-	codePurged     = cdc.NewCode("MYSQL_PURGED", cdc.TablePaused, "the server has purged log that a table still needs", "raise binlog_expire_logs_seconds; the table is loaded anew by itself, and keeps its rows until they are replaced; with reload: manual, do so with `cdc2lake reload TABLE`").Mended(cdc.MendReload)
+	codePurged     = cdc.NewCode("MYSQL_PURGED", cdc.TablePaused, "the server has purged log that a table still needs", "raise binlog_expire_logs_seconds; the table is compared with MySQL by itself, and what differs is brought over; with reload: manual, load it anew with `cdc2lake reload TABLE`").Mended(cdc.MendReconcile)
 	codeHistory    = cdc.NewCode("MYSQL_HISTORY", cdc.Fatal, "the server's history is not the one the tables were made from", "connect to the server (or a replica) that has all transactions of the position; after a restore from a backup ask for all tables to be loaded anew (`cdc2lake reload TABLE --no-wait`), then start")
 	codePosition   = cdc.NewCode("MYSQL_POSITION", cdc.Fatal, "a log position cannot be read or compared", "it was written by another version or for another server; see the message")
 	codeServerID   = cdc.NewCode("MYSQL_SERVER_ID", cdc.Retryable, "another replica uses the same server id", "set server_id to a number that no other replica of the server uses")
@@ -30,6 +30,7 @@ var (
 // Codes that stop one table.
 var (
 	codeDDL       = cdc.NewCode("MYSQL_DDL", cdc.TablePaused, "a schema change altered the table in a way that only its rows can tell", "nothing: the table is loaded anew by itself, and keeps its rows until they are replaced; with reload: manual, do so with `cdc2lake reload TABLE`").Mended(cdc.MendReload)
+	codeSwapped   = cdc.NewCode("MYSQL_TABLE_SWAPPED", cdc.TablePaused, "another table was renamed to the table's name", "nothing: the table is compared with MySQL by itself, and what differs is brought over; with reload: manual, load it anew with `cdc2lake reload TABLE`").Mended(cdc.MendReconcile)
 	codeEmptied   = cdc.NewCode("MYSQL_TABLE_REPLACED", cdc.TablePaused, "the table was dropped, created anew or emptied while it was being loaded", "nothing: as soon as a table of this name is there it is loaded by itself; with reload: manual, do so with `cdc2lake reload TABLE`").Mended(cdc.MendReplace)
 	codeStatement = cdc.NewCode("MYSQL_STATEMENT_FORMAT", cdc.TablePaused, "a change was logged as a statement, not as rows", "set binlog_format=ROW for every session, then `cdc2lake reload TABLE`")
 	codeRollback  = cdc.NewCode("MYSQL_ROLLBACK", cdc.TablePaused, "a transaction was taken back in the log after its rows were sent", "`cdc2lake reload TABLE`; keep tables with and without transactions out of the same transaction")

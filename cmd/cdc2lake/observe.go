@@ -89,6 +89,8 @@ func stateOf(l cdc.LoadState, p *cdc.Pause) string {
 		return "live"
 	case l.Phase == cdc.LoadCatchingUp:
 		return "catching-up"
+	case l.Phase == cdc.LoadReconciling:
+		return "reconciling"
 	}
 	return "loading"
 }

@@ -136,6 +136,11 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation, hang
 		return err
 	}
 	defer func() { err = errors.Join(err, sink.Close()) }()
+	compare, err := newComparer(cfg, src, objs)
+	if err != nil {
+		return err
+	}
+	defer compare.close()
 	order := loadOrder(cfg)
 	var watching sync.WaitGroup
 	watch, stop := context.WithCancel(ctx)
@@ -163,6 +168,7 @@ func runPipeline(ctx context.Context, cfg *config.Config, obs *observation, hang
 		QueueBytes: mem.queue, Readers: cfg.MySQL.Load.Readers,
 		Reload:   autoReload(cfg),
 		Again:    again,
+		Comparer: compare,
 		Observer: obs.stream(), Logger: obs.log,
 	})
 }

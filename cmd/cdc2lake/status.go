@@ -30,7 +30,7 @@ type status struct {
 
 type tableStatus struct {
 	Table    string     `json:"table"`
-	State    string     `json:"state"` // loading, catching-up, live, paused
+	State    string     `json:"state"` // loading, catching-up, reconciling, live, paused
 	RowsRead int64      `json:"load_rows_read"`
 	Estimate int64      `json:"load_rows_estimated"`
 	Counts   cdc.Counts `json:"since_start"`

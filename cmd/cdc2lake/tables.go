@@ -53,7 +53,7 @@ func (a *app) tablesCommand() *cobra.Command {
 type tableInfo struct {
 	Table    string       `json:"table"`
 	Iceberg  string       `json:"iceberg"` // name in the catalog; empty: not there yet
-	State    string       `json:"state"`   // loading, catching-up, live, paused
+	State    string       `json:"state"`   // loading, catching-up, reconciling, live, paused
 	Rows     int64        `json:"rows"`
 	RowsRead int64        `json:"load_rows_read"`
 	Files    int64        `json:"data_files"`

@@ -43,7 +43,12 @@ func (c *comparison) run(ctx context.Context) (err error) {
 
 // settle is pass 2: it looks at keys that differ again until all are decided. more says that there are others.
 func (c *comparison) settle(ctx context.Context, keys []string, more bool) error {
+	if c.res.More = more; more && c.o.GiveUp {
+		c.res.Undecided++
+		return nil
+	}
 	d := newDecider(keys)
+	d.confirmations = c.o.Confirmations
 	for round := 0; round < c.o.Rounds && d.open() > 0; round++ {
 		c.o.Progress(Progress{c.id, "again", int64(d.open())})
 		if round > 0 {

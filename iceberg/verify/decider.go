@@ -4,9 +4,10 @@ package verify
 type decider struct {
 	keys map[string]bool // still open
 	// suspects differed in the last round: what was seen then.
-	suspects  map[string]difference
-	different map[string]difference
-	changing  int // of the open keys, those whose rows in the source changed while they were last looked at
+	suspects      map[string]difference
+	different     map[string]difference
+	confirmations int
+	changing      int // of the open keys, those whose rows in the source changed while they were last looked at
 }
 
 // difference is what a key was on both sides when they differed, so many rounds in a row.
@@ -20,7 +21,7 @@ type difference struct {
 const confirmations = 4
 
 func newDecider(keys []string) *decider {
-	d := &decider{keys: make(map[string]bool, len(keys)), suspects: map[string]difference{}, different: map[string]difference{}}
+	d := &decider{confirmations: confirmations, keys: make(map[string]bool, len(keys)), suspects: map[string]difference{}, different: map[string]difference{}}
 	for _, k := range keys {
 		d.keys[k] = true
 	}
@@ -48,7 +49,7 @@ func (d *decider) decide(before, now, after map[string]look, covered bool) {
 			if s, ok := d.suspects[k]; ok && s.source.same(a) && s.iceberg.same(n) {
 				x.times += s.times
 			}
-			if x.times < confirmations {
+			if x.times < d.confirmations {
 				suspects[k] = x
 				continue
 			}

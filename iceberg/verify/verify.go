@@ -81,6 +81,11 @@ type Options struct {
 	MaxShown int
 	// MaxKeys bounds the keys that are looked at again; default 1,000,000.
 	MaxKeys int
+	// Confirmations is how often in a row a row must differ; default 4. One will do if it does no harm to take a row for different that
+	// is not.
+	Confirmations int
+	// GiveUp: if more than MaxKeys differ, none is looked at again.
+	GiveUp bool
 	// Progress is told what is being done, and with how many rows so far; nil: nobody.
 	Progress func(Progress)
 
@@ -114,6 +119,8 @@ type Result struct {
 	Undecided int64
 	// Changing of these differed from one reading of the source to the next, in every round.
 	Changing int64
+	// More: there are keys beyond Options.MaxKeys that differed at first; counted as one of Undecided.
+	More bool
 	// Ahead: the source has changes that the Iceberg table does not cover, and it does not move.
 	Ahead bool
 }
@@ -164,6 +171,9 @@ func compare(ctx context.Context, o Options, schema *cdc.Schema, run func(*compa
 	}
 	if o.MaxKeys <= 0 {
 		o.MaxKeys = 1_000_000
+	}
+	if o.Confirmations <= 0 {
+		o.Confirmations = confirmations
 	}
 	if o.saveEvery == 0 {
 		o.saveEvery = saveEvery

@@ -180,7 +180,7 @@ func (m *Metrics) Operator(name string, slot int, busy, idle, blocked time.Durat
 }
 
 // TableStates are the values of the label state of cdc2lake_table_state.
-var TableStates = []string{"loading", "catching-up", "live", "paused"}
+var TableStates = []string{"loading", "catching-up", "reconciling", "live", "paused"}
 
 // Table shows a table's state, one of TableStates, and for a paused one the error code of the reason.
 func (m *Metrics) Table(tbl, state, pauseCode string) {

@@ -87,7 +87,7 @@ var (
 	queueBytes     = define(Gauge, "queue_bytes", "Bytes waiting in the queue between an input (log, load) and a shard.", "input", "slot")
 	queueLimit     = define(Gauge, "queue_limit_bytes", "Bound of each queue; at the bound its input waits.")
 	operatorTime   = define(Counter, "operator_seconds_total", "Wall time of an operator by state: busy (working), idle (waiting for input), blocked (waiting for output). log decodes the source's log (blocked: queues are full); load reads chunks, slot being the reader (busy includes waiting for the source); shard collapses and looks up (blocked: its encoder is behind); encoder writes Parquet (blocked: the store is); committer decides and commits.", "operator", "slot", "state")
-	tableState     = define(Gauge, "table_state", "1 for the state that the table is in: loading, catching-up, live or paused; 0 for the others.", "table", "state")
+	tableState     = define(Gauge, "table_state", "1 for the state that the table is in: loading, catching-up, reconciling, live or paused; 0 for the others.", "table", "state")
 	tablePaused    = define(Gauge, "table_paused", "1 for a table that stands still, with the error code of the reason.", "table", "code")
 	loadRows       = define(Gauge, "load_rows", "Rows that the table's initial load has read so far.", "table")
 	loadEstimate   = define(Gauge, "load_estimated_rows", "Rows that the source estimates the table to have.", "table")
@@ -137,7 +137,7 @@ With ` + "`http.token`" + ` set, ` + "`/metrics` and `/status`" + ` want ` + "`A
 | ` + "`position`" + ` | how far the log was read at that checkpoint: a GTID set, or file:offset |
 | ` + "`lag_seconds`, `lag_bytes`" + ` | as the metrics; ` + "`lag_bytes`" + ` is absent if unknown |
 | ` + "`restarts`, `last_error`" + ` | restarts within this process, and what the last one was for |
-| ` + "`tables[].table`, `tables[].state`" + ` | database.table, and loading, catching-up, live or paused |
+| ` + "`tables[].table`, `tables[].state`" + ` | database.table, and loading, catching-up, reconciling, live or paused |
 | ` + "`tables[].load_rows_read`, `tables[].load_rows_estimated`" + ` | rows that the initial load has read, and the source's estimate of all |
 | ` + "`tables[].since_start`" + ` | counts of what was committed since the process started: ` + "`events`" + ` of the log before collapsing; ` + "`inserts`, `updates`, `deletes`" + ` among them; ` + "`reads`" + ` and ` + "`skipped`" + ` rows of the initial load; ` + "`divergent`" + ` changes; ` + "`rows`, `files`, `bytes`" + ` of data files; ` + "`oldest` and `newest`" + ` commit time, in microseconds since the epoch |
 | ` + "`tables[].paused`" + ` | only of a paused table: ` + "`code`, `msg`, `remedy`" + `, and ` + "`since`" + ` in microseconds since the epoch |
