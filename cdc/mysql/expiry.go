@@ -53,7 +53,7 @@ func (s *Source) Expiring(ctx context.Context, at []cdc.Position) (map[cdc.Posit
 			continue // nothing that it needs can be deleted
 		}
 		switch age := time.Since(time.UnixMicro(p.LastMicros)); {
-		case err != nil && cdc.ClassOf(err) != cdc.Fatal:
+		case err != nil && cdc.ClassOf(err) == cdc.Retryable:
 			return nil, err
 		case err != nil:
 			out[c] = err.Error()

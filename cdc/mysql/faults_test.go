@@ -345,7 +345,7 @@ func TestPauses(t *testing.T) {
 		{"statement", []string{"SET SESSION binlog_format = STATEMENT", "UPDATE d.t SET v = 'x' WHERE id = 1"}, "MYSQL_STATEMENT_FORMAT"},
 		{"modify", []string{"ALTER TABLE d.t MODIFY v VARBINARY(20)"}, "MYSQL_DDL"},
 		{"rename", []string{"RENAME TABLE d.t TO d.t2"}, "MYSQL_DDL"},
-		{"swap", []string{"CREATE TABLE d.n LIKE d.t", "RENAME TABLE d.t TO d.old, d.n TO d.t"}, "MYSQL_DDL"},
+		{"swap", []string{"CREATE TABLE d.n LIKE d.t", "RENAME TABLE d.t TO d.old, d.n TO d.t"}, "MYSQL_TABLE_SWAPPED"},
 		{"drop", []string{"DROP TABLE d.t"}, "MYSQL_TABLE_REPLACED"},
 		{"drop key", []string{"ALTER TABLE d.t DROP PRIMARY KEY"}, "MYSQL_DDL"},
 		{"expression default", []string{"ALTER TABLE d.t ADD COLUMN u DATETIME DEFAULT CURRENT_TIMESTAMP"}, "MYSQL_DDL"},

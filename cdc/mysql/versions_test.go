@@ -85,7 +85,7 @@ func impersonate(t *testing.T, version string, differs map[string]string, grants
 	add([3]int{8, 0, 22}, [3]int{}, "SHOW REPLICAS")
 	add([3]int{}, [3]int{}, "SHOW BINARY LOGS")
 	if len(grants) == 0 {
-		s.grants = []string{"GRANT SELECT, RELOAD, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO `cdc`@`%`"}
+		s.grants = []string{"GRANT SELECT, RELOAD, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT, SHOW VIEW, TRIGGER ON *.* TO `cdc`@`%`"}
 	}
 	return s
 }
@@ -264,7 +264,7 @@ func TestVersions(t *testing.T) {
 			s.version = c.version
 			src := newSource(t, Config{Address: s.listen(t), User: "cdc", Password: "cdc", Include: []string{"d.*"}})
 			ds, err := src.Discover(ctx)
-			for try := 0; try < 3 && err != nil && cdc.AsError(err).Code == codeConnect; try++ { // the library's server ends a connection now and then
+			for try := 0; try < 10 && err != nil && cdc.AsError(err).Code == codeConnect; try++ { // the library's server ends a connection now and then
 				ds, err = src.Discover(ctx)
 			}
 			if c.code != nil {
