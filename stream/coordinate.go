@@ -35,8 +35,9 @@ type committed struct {
 
 const (
 	tick = 20 * time.Millisecond
-	// idleRecord is how often a position that moves without any part is recorded.
-	idleRecord = 30 * time.Second
+	// idleRecord is how often a position that moves without any part is recorded. Whoever waits until a quiet table covers the log,
+	// as verify does, waits that long.
+	idleRecord = 10 * time.Second
 	// pruneEvery is how often old records are deleted.
 	pruneEvery = 10 * time.Second
 )

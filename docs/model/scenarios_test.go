@@ -53,7 +53,7 @@ var scenarios = []scenario{
 	{name: "one process", bounds: timeouts},
 	{name: "zombie", bounds: zombies, slow: true},
 	{name: "foreign", bounds: foreigners, slow: true},
-	{name: "foreign, timeouts", bounds: unanswered},
+	{name: "foreign, timeouts", bounds: unanswered, slow: true},
 	{name: "rollback", bounds: rollbacks, slow: true},
 	{name: "pause", bounds: pauses},
 	{name: "compaction", bounds: compacts, slow: true},

@@ -257,12 +257,12 @@ func crash(lakes []*lake) (stop func()) {
 // sample is what `make test` has time for: one case of ten, without those that are known to fail.
 func sample(cases []*fcase, server string) []*fcase {
 	var out []*fcase
-	every := 10
+	every, own := 10, 24
 	if server != "mysql" {
-		every = 60
+		every = 90
 	}
 	for i, c := range cases {
-		if (i%every == 0 || c.server == "mariadb" && i%16 == 0) && c.wrong == "" {
+		if (i%every == 0 || c.server == "mariadb" && i%own == 0) && c.wrong == "" {
 			out = append(out, c)
 		}
 	}
