@@ -91,11 +91,11 @@ func TestKeylessLoadIsInterrupted(t *testing.T) {
 				t.Fatal(err)
 			}
 			tr.well("a", "b", "k")
-			if out, code := tr.tell("verify", "--tmp", t.TempDir()); code != 0 || !strings.Contains(out, tr.db+".k: ") || !strings.Contains(out, " 0 differences") {
+			if out, code := tr.tell("verify", tr.db+".k", "--tmp", t.TempDir()); code != 0 || !strings.Contains(out, tr.db+".k: ") || !strings.Contains(out, " 0 differences") {
 				t.Errorf("verify ended with %d:\n%s", code, out)
 			}
 			tr.sql("SET sql_log_bin = 0", "DELETE FROM k WHERE a = 15 LIMIT 1")
-			if out, code := tr.tell("verify", "--tmp", t.TempDir()); code != 1 || !strings.Contains(out, "a=15") {
+			if out, code := tr.tell("verify", tr.db+".k", "--tmp", t.TempDir()); code != 1 || !strings.Contains(out, "a=15") {
 				t.Errorf("verify ended with %d:\n%s", code, out)
 			}
 		})
