@@ -171,12 +171,12 @@ func TestRestored(t *testing.T) {
 			must(t, os.CopyFS(data, os.DirFS(backup)))
 			must(t, s.Start(ctx))
 			q := resume(t, p, newSource(t, config(s, "d")))
-			wantCode(t, q.fails(ctx), codeHistory, "reload the tables")
+			wantCode(t, q.fails(ctx), codeHistory, "to be loaded anew")
 			for i := range 60 {
 				must(t, s.Exec(ctx, fmt.Sprintf("INSERT INTO d.t VALUES (%d, 'other')", i+10)))
 			}
 			q = resume(t, p, newSource(t, config(s, "d")))
-			wantCode(t, q.fails(ctx), codeHistory, "reload the tables")
+			wantCode(t, q.fails(ctx), codeHistory, "to be loaded anew")
 		})
 	}
 }

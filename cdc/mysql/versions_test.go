@@ -263,10 +263,17 @@ func TestVersions(t *testing.T) {
 			s := impersonate(t, strings.TrimPrefix(c.version, "5.5.5-"), c.differs, c.grants...)
 			s.version = c.version
 			src := newSource(t, Config{Address: s.listen(t), User: "cdc", Password: "cdc", Include: []string{"d.*"}})
-			ds, err := src.Discover(ctx)
-			for try := 0; try < 10 && err != nil && cdc.AsError(err).Code == codeConnect; try++ { // the library's server ends a connection now and then
-				ds, err = src.Discover(ctx)
+			// The library's server ends a connection now and then.
+			again := func(f func() error) (err error) {
+				for range 10 {
+					if err = f(); err == nil || cdc.AsError(err).Code != codeConnect {
+						break
+					}
+				}
+				return err
 			}
+			var ds []cdc.Discovered
+			err := again(func() (err error) { ds, err = src.Discover(ctx); return err })
 			if c.code != nil {
 				wantCode(t, err, c.code, c.says)
 				return
@@ -277,17 +284,17 @@ func TestVersions(t *testing.T) {
 			if len(ds) != 1 || ds[0].Err != nil || len(ds[0].Schema.Columns) != 1 {
 				t.Errorf("found %+v", ds)
 			}
-			if _, err := src.End(ctx); err != nil {
-				t.Errorf("the log's end: %v", err)
-			}
-			cn, err := src.cfg.connect(ctx, src.cfg.Address)
-			must(t, err)
-			defer cn.close()
-			if err := src.checkServerID(cn); err != nil {
-				t.Errorf("replicas: %v", err)
-			}
-			fs, err := src.Check(ctx)
-			must(t, err)
+			must(t, again(func() error { _, err := src.End(ctx); return err }))
+			must(t, again(func() error {
+				cn, err := src.cfg.connect(ctx, src.cfg.Address)
+				if err != nil {
+					return err
+				}
+				defer cn.close()
+				return src.checkServerID(cn)
+			}))
+			var fs []Finding
+			must(t, again(func() (err error) { fs, err = src.Check(ctx); return err }))
 			var bad []string
 			for _, f := range fs {
 				if !f.OK {
