@@ -65,6 +65,8 @@ def duckdb():
         path = next(pathlib.Path(module.__file__).parent.rglob(name + ".duckdb_extension"))
         con.execute(f"LOAD '{path}'")
     con.execute("SET TimeZone = 'UTC'")
+    # DuckDB 1.5.5 reads the wrong vector now and then where a Puffin file holds several, if it keeps files in memory.
+    con.execute("SET enable_external_file_cache = false")
 
     @functools.cache
     def catalog(path):

@@ -26,7 +26,7 @@ func (d *demo) howToQuery() {
 How to query the tables (with make demo KEEP=1, which leaves the servers up):
 
   DuckDB
-    INSTALL iceberg; LOAD iceberg; INSTALL httpfs; LOAD httpfs;
+    INSTALL iceberg; LOAD iceberg; INSTALL httpfs; LOAD httpfs; SET enable_external_file_cache = false;
     CREATE SECRET (TYPE s3, KEY_ID '{key}', SECRET '{secret}', REGION '{region}', ENDPOINT '{host}', URL_STYLE 'path', USE_SSL false);
     SELECT status, count(*), sum(total) FROM iceberg_scan('{metadata}') GROUP BY status;
 
